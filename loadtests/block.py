@@ -1,0 +1,57 @@
+"""One measured window of one cell: what is asked of the load generator, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Closed:
+    """`users` clients, each sending its next request when the last one was answered."""
+
+    users: int
+    kind: Literal["closed"] = "closed"
+
+
+@dataclass(frozen=True)
+class OpenConstant:
+    """One request every 1/`rate_rps` seconds, whether or not the earlier ones were answered."""
+
+    rate_rps: float
+    kind: Literal["open"] = "open"
+
+
+Arrivals = Closed | OpenConstant
+
+
+@dataclass(frozen=True)
+class Block:
+    """One measured window. Files are absolute paths; `warmup` blocks are driven alike and their samples thrown away."""
+
+    url: str
+    """`http://127.0.0.1:PORT`"""
+    protocol: str
+    """A module of `loadtests.protocols`."""
+    model: str
+    """The name under which the server serves the artifact."""
+    payloads: str
+    """An `.npz` made by `loadtests.payloads.save`: the requests to draw from."""
+    arrivals: Arrivals
+    duration_s: float
+    seed: int
+    """Draws the payload of each request and which responses are kept; the same seed is the same schedule."""
+    samples: str
+    """Where the raw samples go (Parquet)."""
+    responses: str | None = None
+    """Where the kept responses go (`.npz`), None to keep none."""
+    keep_responses: int = 0
+
+
+@dataclass(frozen=True)
+class GeneratorUse:
+    """How hard the generator itself worked during the block."""
+
+    cpu_fraction: float
+    """Of one core."""
+    wall_s: float
