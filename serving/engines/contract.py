@@ -78,7 +78,7 @@ class Engine(Protocol):
     def deploy(
         self, server: Server, artifact: Path, budget: Budget, probe: Callable[[str], bool]
     ) -> AbstractContextManager[Deployment]:
-        """Start the server on a free loopback port with the artifact, and wait until `probe(url)` saw a correct response.
+        """Start the server on a free loopback port with the artifact, and wait until `probe(url)` is True.
 
         `probe` returns False while the server is not ready and raises what it finds wrong with a response. Raises
         `DidNotStart` with the log's tail where the server exits or is not ready in time.

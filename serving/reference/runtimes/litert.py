@@ -1,0 +1,56 @@
+"""LiteRT: .tflite files on XNNPACK, its default on CPUs. https://ai.google.dev/edge/litert"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from serving.reference.artifact import ArtifactError, Manifest
+from serving.reference.runtimes import Arrays, check_names
+
+
+class LiteRT:
+    """An interpreter whose tensors are bound by the names of the file's signature.
+
+    The signature runner of the library resizes and plans its memory anew in each call; here that is done only when a
+    shape changed, as an application would.
+    """
+
+    def __init__(self, interpreter: Any, inputs: dict[str, int], outputs: dict[str, int]) -> None:
+        self._interpreter = interpreter
+        self._inputs = inputs
+        self._outputs = outputs
+        self._shapes: dict[str, tuple[int, ...]] = {}
+
+    def infer(self, inputs: Arrays) -> Arrays:
+        """Outputs by name, copied out of the interpreter."""
+        shapes = {name: array.shape for name, array in inputs.items()}
+        if shapes != self._shapes:
+            self._resize(shapes)
+        for name, index in self._inputs.items():
+            self._interpreter.set_tensor(index, inputs[name])
+        self._interpreter.invoke()
+        return {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}
+
+    def _resize(self, shapes: dict[str, tuple[int, ...]]) -> None:
+        self._shapes = {}  # where the planning fails, the next call must not believe in the old plan
+        for name, index in self._inputs.items():
+            self._interpreter.resize_tensor_input(index, shapes[name])
+        self._interpreter.allocate_tensors()
+        self._shapes = shapes
+
+
+def load(path: Path, manifest: Manifest, threads: int) -> LiteRT:
+    """Open a .tflite file; raises `ArtifactError` where it has no single signature, or other tensor names."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path), num_threads=threads)
+    signatures = list(interpreter.get_signature_list())
+    if len(signatures) != 1:  # tensors are addressed in the primary subgraph, which is the single signature's
+        raise ArtifactError(f"{path}: expected one signature, found {signatures}")
+    runner = interpreter.get_signature_runner(signatures[0])
+    inputs = {name: detail["index"] for name, detail in runner.get_input_details().items()}
+    outputs = {name: detail["index"] for name, detail in runner.get_output_details().items()}
+    check_names("input", manifest.inputs, inputs)
+    check_names("output", manifest.outputs, outputs)
+    return LiteRT(interpreter, inputs, {tensor.name: outputs[tensor.name] for tensor in manifest.outputs})
