@@ -1,0 +1,1 @@
+"""The experiments that come with the project, one YAML file each."""

@@ -1,0 +1,139 @@
+"""What a run has finished, one event a line, on disk at once: the journal is what `--resume` continues from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from pipelines import results
+from pipelines.errors import BadRun
+
+
+class Event(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Exported(Event):
+    kind: Literal["exported"] = "exported"
+    cell: str
+    export: results.Export
+
+
+class ParityChecked(Event):
+    kind: Literal["parity"] = "parity"
+    cell: str
+    parity: results.Parity
+
+
+class QualityChecked(Event):
+    kind: Literal["quality"] = "quality"
+    cell: str
+    quality: results.Quality
+
+
+class Deployed(Event):
+    kind: Literal["deployed"] = "deployed"
+    cell: str
+    deploy: results.Deploy
+
+
+class BlockMeasured(Event):
+    """One finished block. `samples` is relative to the run's folder."""
+
+    kind: Literal["block"] = "block"
+    cell: str
+    workload: str
+    round: int
+    attempt: int
+    samples: str
+    offered_rps: float | None
+    duration_s: float
+    wall_s: float
+    server_cpu_s: float
+    memory_peak_bytes: int
+    generator_cpu_fraction: float
+    error_kinds: dict[str, int]
+    spoiled: tuple[str, ...]
+    """Names of the gates this block failed on the generator's side."""
+
+
+class RoundMeasured(Event):
+    """All candidates' blocks of one round of a workload are done; `repeat`: a gate asks for all of them again."""
+
+    kind: Literal["round"] = "round"
+    model: str
+    workload: str
+    round: int
+    attempt: int
+    repeat: bool
+
+
+class Failed(Event):
+    """The cell goes no further."""
+
+    kind: Literal["failed"] = "failed"
+    cell: str
+    stage: results.Stage
+    reason: str
+    detail: str = ""
+
+
+class Sitting(Event):
+    """One stretch of work on the run, from its start or resumption to its end or interruption."""
+
+    kind: Literal["sitting"] = "sitting"
+    seconds: float
+
+
+AnyEvent = Annotated[
+    Exported | ParityChecked | QualityChecked | Deployed | BlockMeasured | RoundMeasured | Failed | Sitting,
+    Field(discriminator="kind"),
+]
+_EVENT: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
+
+
+class Journal:
+    """An append-only file of events, each flushed to the disk before `add` returns."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.events: list[AnyEvent] = list(_read(path))
+        # A line cut short by a kill was never reported as finished; left there, the next would be glued to it.
+        whole = "".join(event.model_dump_json() + "\n" for event in self.events)
+        if path.exists() and path.read_text() != whole:
+            replacement = path.with_suffix(".tmp")
+            replacement.write_text(whole)
+            replacement.replace(path)
+
+    def __enter__(self) -> Self:
+        self._file = self.path.open("a")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def add(self, event: AnyEvent) -> None:
+        self._file.write(event.model_dump_json() + "\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.events.append(event)
+
+
+def _read(path: Path) -> Iterator[AnyEvent]:
+    if not path.exists():
+        return
+    lines = path.read_text().splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield _EVENT.validate_json(line)
+        except ValidationError as exc:
+            if number == len(lines):
+                return
+            raise BadRun(f"{path}: line {number} is not an event of this version's journal") from exc

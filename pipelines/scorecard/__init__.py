@@ -1,0 +1,100 @@
+"""The row "Deployment: PyTorch | TensorFlow", quantified from results. Pure. Axes and verdicts, never a total."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pipelines.results import Cell, Comparison, Load, Percentiles, Results
+from pipelines.scorecard import judges, metrics, wording
+from pipelines.scorecard.lines import AXES, FRAMEWORKS, Line, Path, Scorecard, Side
+from pipelines.scorecard.metrics import Metric
+
+
+def score(results: Results) -> Scorecard:
+    """The scorecard of a run. Only cells that are ok count as a way to production; only valid loads count as speed."""
+    models = list(dict.fromkeys(cell.model for cell in results.cells))
+    tolerance = float(results.experiment["tolerance"])
+    lines = [line for model in models for line in _lines(model, results, tolerance)]
+    rows = tuple(wording.row(axis, [line for line in lines if line.axis == axis]) for axis in AXES)
+    verdicts = {model: wording.sentence(model, [line for line in lines if line.model == model]) for model in models}
+    return Scorecard(rows, tuple(lines), verdicts)
+
+
+def _lines(model: str, results: Results, tolerance: float) -> list[Line]:
+    tried = [cell for cell in results.cells if cell.model == model and cell.status != "skipped"]
+    ok = [cell for cell in tried if cell.status == "ok"]
+    asked = [*metrics.fidelity(tolerance), *metrics.footprint(ok)]
+    for workload in dict.fromkeys(load.workload for cell in ok for load in cell.loads):
+        asked += _speed(workload, ok, results.comparisons)
+    lines = [_line(metric, model, ok) for metric in asked]
+    return [_reach(model, tried), *(line for line in lines if line.torch.paths or line.tensorflow.paths)]
+
+
+def _reach(model: str, tried: Sequence[Cell]) -> Line:
+    sides = {}
+    for framework in FRAMEWORKS:
+        of = [cell for cell in tried if cell.framework == framework]
+        works = tuple(Path(cell.id, _label(cell, tried), 1.0) for cell in of if cell.status in {"ok", "invalid"})
+        sides[framework] = Side(works, len(of))
+    torch, tensorflow = sides["torch"], sides["tensorflow"]
+    a, b = len(torch.paths), len(tensorflow.paths)
+    evidence = f"{a} of {torch.tried} tried paths work from PyTorch, {b} of {tensorflow.tried} from TensorFlow"
+    leader = None if a == b else "torch" if a > b else "tensorflow"
+    factor = max(a, b) / min(a, b) if leader and min(a, b) else None
+    return Line("reach", "export paths that work", "paths", model, torch, tensorflow, leader, factor, evidence)
+
+
+def _speed(workload: str, ok: Sequence[Cell], comparisons: Sequence[Comparison]) -> list[Metric]:
+    """A closed workload shows requests/s, an open one shows latency; CPU per request is a figure of both."""
+    loads = {cell.id: load for cell in ok for load in cell.loads if load.workload == workload and load.valid}
+
+    def metric(field: str, name: str, unit: str, of: Callable[[Load], float | None], higher: bool = False) -> Metric:
+        def figure(cell: Cell) -> float | None:
+            return of(loads[cell.id]) if cell.id in loads else None
+
+        judge = judges.by_blocks(workload, field, comparisons)
+        return Metric("speed", f"{name}, {workload}", unit, figure, judge, higher)
+
+    cpu = metric("cpu_ms_per_request", "CPU per request", "ms", lambda load: load.cpu_ms_per_request)
+    if any(load.offered_rps is None for load in loads.values()):
+        return [metric("achieved_rps", "throughput", "requests/s", lambda load: load.achieved_rps, higher=True), cpu]
+    latencies = [
+        metric(f"latency_ms.{name}", f"latency {name}", "ms", _percentile(name)) for name in Percentiles.model_fields
+    ]
+    return [*latencies, cpu]
+
+
+def _percentile(name: str) -> Callable[[Load], float | None]:
+    def figure(load: Load) -> float | None:
+        value: float | None = getattr(load.latency_ms, name)
+        return value
+
+    return figure
+
+
+def _line(metric: Metric, model: str, cells: Sequence[Cell]) -> Line:
+    sides = {}
+    for framework in FRAMEWORKS:
+        of = ((cell, metric.figure(cell)) for cell in cells if cell.framework == framework)
+        paths = [Path(cell.id, _label(cell, cells), value) for cell, value in of if value is not None]
+        sides[framework] = Side(
+            tuple(sorted(paths, key=lambda path: path.value, reverse=metric.higher_is_better)), len(paths)
+        )
+    torch, tensorflow = sides["torch"], sides["tensorflow"]
+    judged = judges.Judgement(None, None, "only one framework has a figure")
+    if torch.best and tensorflow.best:
+        judged = metric.judge(torch.best, tensorflow.best, metric.higher_is_better)
+    return Line(
+        metric.axis, metric.name, metric.unit, model, torch, tensorflow, judged.leader, judged.factor, judged.evidence
+    )
+
+
+def _label(cell: Cell, among: Sequence[Cell]) -> str:
+    """The format, with what tells the cell from others of the same format."""
+    same = [c for c in among if (c.model, c.framework, c.format) == (cell.model, cell.framework, cell.format)]
+    extra = [
+        getattr(cell, field)
+        for field in ("variant", "server", "protocol")
+        if len({getattr(c, field) for c in same}) > 1
+    ]
+    return " ".join([cell.format, *extra])

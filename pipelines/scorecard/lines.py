@@ -1,0 +1,72 @@
+"""What a scorecard is made of: paths, the two sides of a line, lines, and the four rows above them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Axis = Literal["reach", "fidelity", "footprint", "speed"]
+AXES: tuple[Axis, ...] = ("reach", "fidelity", "footprint", "speed")
+FRAMEWORKS = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
+
+
+@dataclass(frozen=True)
+class Path:
+    """One way to production, by its cell, and its figure."""
+
+    cell: str
+    label: str
+    """The format, with the server where there is more than one."""
+    value: float
+
+
+@dataclass(frozen=True)
+class Side:
+    """One framework's figures on one line: all paths that have one, best first."""
+
+    paths: tuple[Path, ...]
+    tried: int
+    """How many paths were tried, with or without a figure here."""
+
+    @property
+    def best(self) -> Path | None:
+        return self.paths[0] if self.paths else None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One metric of one model, in both frameworks. `leader` is None where no difference is shown."""
+
+    axis: Axis
+    metric: str
+    unit: str
+    model: str
+    torch: Side
+    tensorflow: Side
+    leader: str | None
+    factor: float | None
+    """How many times better the leader's best path is (≥ 1)."""
+    evidence: str
+    """What the lead rests on, or why none is shown."""
+
+    def side(self, framework: str) -> Side:
+        return self.torch if framework == "torch" else self.tensorflow
+
+
+@dataclass(frozen=True)
+class AxisRow:
+    """One axis over all models: what each framework shows, and who leads where."""
+
+    axis: Axis
+    torch: tuple[str, ...]
+    tensorflow: tuple[str, ...]
+    lead: tuple[str, ...]
+    """One entry a metric in each of the three."""
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    rows: tuple[AxisRow, ...]
+    lines: tuple[Line, ...]
+    verdicts: dict[str, str]
+    """One sentence a model."""
