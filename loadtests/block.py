@@ -46,6 +46,8 @@ class Block:
     responses: str | None = None
     """Where the kept responses go (`.npz`), None to keep none."""
     keep_responses: int = 0
+    drain_s: float = 10.0
+    """How long requests in flight at the window's end are waited for; then they are errors of kind `timeout`."""
 
 
 @dataclass(frozen=True)
@@ -53,5 +55,35 @@ class GeneratorUse:
     """How hard the generator itself worked during the block."""
 
     cpu_fraction: float
-    """Of one core."""
+    """Of one core, over the window."""
     wall_s: float
+    """The whole block: opening connections, the window, and the drain."""
+
+
+@dataclass(frozen=True)
+class ErrorKind:
+    """How often one kind of error occurred: `timeout`, `refused`, `closed`, `malformed`, `status_500`, `undecodable`, …"""
+
+    kind: str
+    count: int
+    example: str
+    """The first one's message; the server's own words where it sent any."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one block showed."""
+
+    offered_rps: float | None
+    """Scheduled requests over `duration_s`; None for a closed load, which offers only as much as is answered."""
+    achieved_rps: float
+    """Right answers per second of the window, as `loadtests.samples.achieved_rps` defines it."""
+    requests: int
+    """Scheduled (open) or begun (closed) within the window."""
+    errors: int
+    error_kinds: tuple[ErrorKind, ...]
+    """Most frequent first."""
+    generator: GeneratorUse
+    samples: str
+    responses: str | None
+    """Read by `loadtests.responses.load`."""

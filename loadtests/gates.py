@@ -1,0 +1,92 @@
+"""Whether a measurement may be believed: each gate compares one figure with its limit, and names the remedy."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from loadtests.samples import Figures, samples_needed
+
+ACHIEVED_SHORTFALL = 0.01
+LAG_MS = 1.0
+LAG_FRACTION_OF_P50 = 0.05
+CPU_FRACTION = 0.80
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One check. `passed` is what the comparison of `value` with `limit` said; the remedy applies where it is False."""
+
+    name: str
+    passed: bool
+    value: float | None
+    """None where it is infinite: JSON has no such number."""
+    limit: float
+    unit: str
+    remedy: str
+
+
+def judge(
+    figures: Figures,
+    *,
+    offered_rps: float | None,
+    cpu_fraction: float,
+    least_requests: int | None = None,
+) -> tuple[Gate, ...]:
+    """Judge one block, or the pooled blocks of a load.
+
+    `offered_rps` is None for a closed load, which has nothing to fall short of; `cpu_fraction` is the generator's, the
+    highest of the blocks; `least_requests` defaults to what a p99 needs, and is 1 where only the pooled load must
+    have that many.
+    """
+    least = samples_needed(0.99) if least_requests is None else least_requests
+    lag_limit_ms = max(LAG_MS, LAG_FRACTION_OF_P50 * (figures.latency_ms.p50 or 0.0))
+    gates = [
+        Gate(
+            "lag",
+            figures.lag_p99_seen_ms <= lag_limit_ms,
+            figures.lag_p99_seen_ms if math.isfinite(figures.lag_p99_seen_ms) else None,
+            lag_limit_ms,
+            "ms at p99",
+            "requests left late: give the generator a core of its own, or lower the rate",
+        ),
+        Gate(
+            "generator_cpu",
+            cpu_fraction < CPU_FRACTION,
+            cpu_fraction,
+            CPU_FRACTION,
+            "of one core",
+            "the generator was near its ceiling: lower the rate or the number of users",
+        ),
+        Gate(
+            "errors",
+            figures.errors == 0,
+            figures.errors,
+            0,
+            "requests",
+            "look at the error kinds and the server's log; lower the rate where it is overloaded",
+        ),
+        Gate(
+            "samples",
+            figures.requests >= least,
+            figures.requests,
+            least,
+            "requests",
+            "measure longer, more blocks, or at a higher rate",
+        ),
+    ]
+    if offered_rps is not None:
+        gates.insert(0, _achieved(figures.requests_per_s, offered_rps))
+    return tuple(gates)
+
+
+def _achieved(achieved_rps: float, offered_rps: float) -> Gate:
+    fraction = achieved_rps / offered_rps
+    return Gate(
+        "achieved",
+        abs(fraction - 1) <= ACHIEVED_SHORTFALL,
+        fraction,
+        1 - ACHIEVED_SHORTFALL,
+        "of the offered rate",
+        "the server does not keep up with this rate: lower it",
+    )

@@ -1,0 +1,145 @@
+"""Figures from raw samples: pure functions of what each request saw.
+
+latency_ms = end - intended   what a user waits, however late the request was sent
+service_ms = end - sent       what the server took, from the first byte written to the last byte read
+lag_ms     = sent - intended  what the generator and its connections added
+
+An error never flatters: it ranks as infinitely slow in every percentile, so a server that refuses its slowest tenth at
+once does not get a better p90 than one that answers them late; a percentile that falls among the errors is None.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtests.errors import SamplesError
+
+CONFIDENCE = 0.99
+Milliseconds = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The requests of one block, in the order they were intended; times in seconds from its start, NaN for never."""
+
+    payload: NDArray[np.int32]
+    intended: NDArray[np.float64]
+    sent: NDArray[np.float64]
+    end: NDArray[np.float64]
+    ok: NDArray[np.bool_]
+    status: NDArray[np.int16]
+    """HTTP status, 0 where there was none."""
+    response_bytes: NDArray[np.int64]
+    duration_s: float
+    """The window in which requests were intended."""
+    open: bool
+    """Whether arrivals were open; else closed."""
+
+
+COLUMNS = ("payload", "intended", "sent", "end", "ok", "status", "response_bytes")
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """None where there are too few samples, or where the percentile falls among the errors."""
+
+    p50: float | None
+    p90: float | None
+    p99: float | None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the requests of one block, or of several pooled, showed."""
+
+    requests: int
+    errors: int
+    duration_s: float
+    requests_per_s: float
+    """`achieved_rps` of the blocks, weighted by their windows."""
+    latency_ms: Percentiles
+    service_ms: Percentiles
+    lag_ms: Percentiles
+    lag_p99_seen_ms: float
+    """Nearest rank whatever the number of samples (below 100 the largest), for the gate; inf where 1 % never left."""
+
+
+def figures(*blocks: Samples) -> Figures:
+    """The figures of the blocks' requests taken together; raises ValueError without any block."""
+    if not blocks:
+        raise ValueError("expected the samples of at least one block")
+    intended, sent, end, ok = (
+        np.concatenate([getattr(block, name) for block in blocks]) for name in ("intended", "sent", "end", "ok")
+    )
+    duration_s = sum(block.duration_s for block in blocks)
+    lag_ms = np.nan_to_num((sent - intended) * 1e3, nan=np.inf)
+    return Figures(
+        requests=len(ok),
+        errors=int(np.count_nonzero(~ok)),
+        duration_s=duration_s,
+        requests_per_s=sum(achieved_rps(block) * block.duration_s for block in blocks) / duration_s,
+        latency_ms=_percentiles(np.where(ok, (end - intended) * 1e3, np.inf)),
+        service_ms=_percentiles(np.where(ok, (end - sent) * 1e3, np.inf)),
+        lag_ms=_percentiles(lag_ms),
+        lag_p99_seen_ms=nearest_rank(lag_ms, 0.99) if len(lag_ms) else math.inf,
+    )
+
+
+def achieved_rps(samples: Samples) -> float:
+    """Right answers per second of a window as long as the one in which requests were intended.
+
+    Closed: the answers that ended before `duration_s`. Open: the answers that ended in [m, m + duration_s], m being the
+    median latency: a constant latency then takes nothing away (counting in [0, duration_s] would book a 50 ms model
+    in a 3 s block as 1.7 % short), while the growing queue of an overloaded server still leaves only what it can serve.
+    """
+    end = samples.end[samples.ok]
+    if not len(end):
+        return 0.0
+    shift = nearest_rank(end - samples.intended[samples.ok], 0.5) if samples.open else 0.0
+    return float(np.count_nonzero((end >= shift) & (end <= shift + samples.duration_s)) / samples.duration_s)
+
+
+def samples_needed(quantile: float) -> int:
+    """The fewest samples from which a quantile is told with 99 % confidence: the smallest n with quantile^n ≤ 1 %.
+
+    With fewer, chances are above 1 % that none of them lies beyond the true quantile. It is the bound of MLPerf's early
+    stopping with no sample over (https://github.com/mlcommons/inference_policies): p50 7, p90 44, p99 459.
+    """
+    return math.ceil(math.log(1 - CONFIDENCE) / math.log(quantile))
+
+
+def nearest_rank(values: Milliseconds, quantile: float) -> float:
+    """The smallest value that at least `quantile` of them do not exceed: a value that was seen, never interpolated."""
+    rank = max(1, math.ceil(quantile * len(values) - 1e-9))
+    return float(np.partition(values, rank - 1)[rank - 1])
+
+
+def _percentiles(values: Milliseconds) -> Percentiles:
+    return Percentiles(*(_percentile(values, quantile) for quantile in (0.50, 0.90, 0.99)))
+
+
+def _percentile(values: Milliseconds, quantile: float) -> float | None:
+    if len(values) < samples_needed(quantile):
+        return None
+    value = nearest_rank(values, quantile)
+    return value if math.isfinite(value) else None
+
+
+def read(path: str | Path) -> Samples:
+    """Read a block's Parquet file; raises `SamplesError` where it is missing or not one of ours."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+        metadata: dict[bytes, bytes] = table.schema.metadata or {}
+        columns: dict[str, Any] = {name: table.column(name).to_numpy() for name in COLUMNS}
+        return Samples(**columns, duration_s=float(metadata[b"duration_s"]), open=metadata[b"arrivals"] == b"open")
+    except (OSError, KeyError, ValueError, pa.ArrowException) as exc:
+        raise SamplesError(f"{path}: expected the samples of a block: {exc}") from exc
