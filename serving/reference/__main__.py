@@ -45,7 +45,7 @@ def main() -> None:
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_S,
     )
-    print(f"serving {model.name} on {model.platform}, {arguments.threads} threads", flush=True)
+    print(f"serving {model.name} on {model.platform}, threads: {arguments.threads}", flush=True)
     uvicorn.Server(config).run(sockets=[listener])
 
 

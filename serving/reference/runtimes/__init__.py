@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
@@ -35,14 +36,26 @@ def load(runtime: str, folder: Path, manifest: Manifest, threads: int) -> Runtim
     Raises `RuntimeUnavailable` where the runtime is unknown or not installed, `ArtifactError` where the file is not the
     model that the manifest describes, and what the library itself raises on a file that it cannot read.
     """
-    if runtime not in NAMES:
-        raise RuntimeUnavailable(f"unknown runtime {runtime!r}; known: {', '.join(NAMES)}")
-    module = importlib.import_module(f"{__name__}.{runtime}")
     try:
-        loaded: Runtime = module.load(folder / manifest.entry, manifest, threads)
+        loaded: Runtime = _module(runtime).load(folder / manifest.entry, manifest, threads)
     except ImportError as exc:
         raise RuntimeUnavailable(f"runtime {runtime!r} cannot be imported: {exc}") from exc
     return loaded
+
+
+def version(runtime: str) -> str:
+    """Version of the runtime's library; raises `RuntimeUnavailable`. Image builds call it to see that it imports."""
+    try:
+        found: str = _module(runtime).version()
+    except ImportError as exc:
+        raise RuntimeUnavailable(f"runtime {runtime!r} cannot be imported: {exc}") from exc
+    return found
+
+
+def _module(runtime: str) -> ModuleType:
+    if runtime not in NAMES:
+        raise RuntimeUnavailable(f"unknown runtime {runtime!r}; known: {', '.join(NAMES)}")
+    return importlib.import_module(f"{__name__}.{runtime}")
 
 
 def check_names(side: str, tensors: tuple[Tensor, ...], found: Iterable[str]) -> None:

@@ -44,3 +44,10 @@ def load(path: Path, manifest: Manifest, threads: int) -> LibTorch:
         warnings.simplefilter("ignore", DeprecationWarning)  # torch.jit is deprecated, yet it is what is measured here
         module = torch.jit.load(str(path), map_location="cpu")
     return LibTorch(module.eval(), manifest)
+
+
+def version() -> str:
+    """The library's version."""
+    import torch
+
+    return str(torch.__version__)

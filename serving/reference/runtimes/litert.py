@@ -54,3 +54,10 @@ def load(path: Path, manifest: Manifest, threads: int) -> LiteRT:
     check_names("input", manifest.inputs, inputs)
     check_names("output", manifest.outputs, outputs)
     return LiteRT(interpreter, inputs, {tensor.name: outputs[tensor.name] for tensor in manifest.outputs})
+
+
+def version() -> str:
+    """The library's version."""
+    import ai_edge_litert
+
+    return str(ai_edge_litert.__version__)

@@ -37,3 +37,10 @@ def load(path: Path, manifest: Manifest, threads: int) -> OnnxRuntime:
     check_names("input", manifest.inputs, [node.name for node in session.get_inputs()])
     check_names("output", manifest.outputs, [node.name for node in session.get_outputs()])
     return OnnxRuntime(session, manifest)
+
+
+def version() -> str:
+    """The library's version."""
+    import onnxruntime
+
+    return str(onnxruntime.__version__)

@@ -50,3 +50,10 @@ def load(path: Path, manifest: Manifest, threads: int) -> TensorFlow:
     check_names("input", manifest.inputs, signature.structured_input_signature[1])
     check_names("output", manifest.outputs, signature.structured_outputs)
     return TensorFlow(model, signature, manifest)
+
+
+def version() -> str:
+    """The library's version."""
+    import tensorflow as tf
+
+    return str(tf.__version__)

@@ -1,0 +1,40 @@
+"""Virtual environments of the process engine: the same pinned requirements as in the image, built once."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from pathlib import Path
+
+from serving.catalog import Server
+from serving.engines import fingerprint
+from serving.engines.contract import Say
+from serving.engines.locks import locked
+from serving.engines.wheels import HOST_PYTHON, fetch, run
+
+COMPLETE = ".complete"  # written last: an environment without it was interrupted, and is built again
+
+
+def ensure(server: Server, cache: Path, say: Say) -> Path:
+    """The server's environment (`bin/python` in it starts servers); raises `BuildFailed`."""
+    identity = fingerprint.of(server.requirements, platform.python_version(), sys.base_prefix)
+    folder = cache.resolve() / "environments" / f"{server.name}-{identity}"
+    with locked(folder.with_name(folder.name + ".lock"), say):
+        if (folder / COMPLETE).exists():
+            return folder
+        wheels = fetch(server.requirements, HOST_PYTHON, cache, say)
+        say(f"building the environment of {server.name}")
+        shutil.rmtree(folder, ignore_errors=True)
+        run([sys.executable, "-m", "venv", "--without-pip", str(folder)], "python -m venv")
+        pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python")]
+        offline = ["--no-index", "--no-deps", "--find-links", str(wheels)]
+        run([*pip, "install", "--quiet", *offline, "--requirement", str(server.requirements)], "pip install")
+        run([*pip, "check"], "pip check")
+        (folder / COMPLETE).touch()
+    return folder
+
+
+def size_bytes(folder: Path) -> int:
+    """Bytes on disk of an environment's files; the Python interpreter itself is the host's."""
+    return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))

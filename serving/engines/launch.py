@@ -1,0 +1,105 @@
+"""What every engine does to start a server: command line, threads, port, and the wait for its first answer."""
+
+from __future__ import annotations
+
+import random
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+
+from serving.catalog import Server
+from serving.engines.contract import Budget, Deployment
+from serving.errors import DidNotStart
+
+HOST = "127.0.0.1"
+PORTS = range(20_000, 32_000)  # below the ephemeral ports, from which the load generator's own connections are numbered
+PORT_ATTEMPTS = 5
+FIRST_PAUSE_S, LAST_PAUSE_S = 0.005, 0.020
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+)
+
+
+class PortTaken(DidNotStart):
+    """Another process took the port between its choice and the server's start."""
+
+
+def arguments(server: Server, artifact: str, port: int, budget: Budget) -> list[str]:
+    """The server's command with its placeholders filled; `artifact` is the folder as the server sees it."""
+    values = {"artifact": artifact, "host": HOST, "port": str(port), "threads": str(len(budget.cpus))}
+    return [part.format(**values) for part in server.command]
+
+
+def thread_environment(budget: Budget) -> dict[str, str]:
+    """Pools that a library makes before its server can set their size; otherwise it takes the host's CPU count."""
+    return dict.fromkeys(THREAD_VARIABLES, str(len(budget.cpus)))
+
+
+@contextmanager
+def on_free_port(start: Callable[[int], AbstractContextManager[Deployment]]) -> Iterator[Deployment]:
+    """Start on a free loopback port, and on another one where it was taken meanwhile."""
+    with ExitStack() as stack:
+        for attempt in range(1, PORT_ATTEMPTS + 1):
+            try:
+                deployment = stack.enter_context(start(_free_port()))
+                break
+            except PortTaken:
+                if attempt == PORT_ATTEMPTS:
+                    raise
+        yield deployment
+
+
+def wait_until_ready(
+    url: str, probe: Callable[[str], bool], check: Callable[[], None], started: float, timeout_s: float
+) -> float:
+    """Seconds from `started` (by `perf_counter`) to the first `probe(url)` that is True.
+
+    `check` raises `DidNotStart` where the server has ended. Polls every 5 ms at first and backs off to 20 ms, which
+    bounds the error of the figure. Raises `DidNotStart` after `timeout_s`.
+    """
+    pause_s = FIRST_PAUSE_S
+    while not probe(url):
+        check()
+        elapsed_s = time.perf_counter() - started
+        if elapsed_s > timeout_s:
+            raise DidNotStart(f"no correct response within {timeout_s:g} s")
+        time.sleep(pause_s)
+        pause_s = min(LAST_PAUSE_S, pause_s * 1.05)
+    return time.perf_counter() - started
+
+
+def ended(how: str, log: str) -> DidNotStart:
+    """The error for a server that ended before it answered; `log` is what it wrote."""
+    if "address already in use" in log.lower():
+        return PortTaken(how, log)
+    said = [line for line in log.splitlines() if line.strip()]
+    return DidNotStart(f"{how}: {said[-1].strip()}" if said else how, log)
+
+
+def tail(path: Path, lines: int, start: int = 0) -> str:
+    """The last lines of a log file from byte `start` on; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(start, size - 256 * 1024))  # a log may be long, its tail is not
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def _free_port() -> int:
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as candidate:
+            try:
+                candidate.bind((HOST, port))
+            except OSError:
+                continue
+            return port
