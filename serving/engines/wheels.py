@@ -60,12 +60,12 @@ def refuse_accelerated(folder: Path) -> None:
             raise BuildFailed(f"{wheel.name} is, or brings along, the GPU package {found}: {_REMEDY}")
 
 
-def run(command: list[str], what: str) -> None:
-    """Run a tool of a build to its end; raises `BuildFailed` with its last line, and all it wrote as the detail."""
+def run(command: list[str], what: str, folder: Path | None = None) -> None:
+    """Run a build tool to its end, in `folder`; raises `BuildFailed` with its last line, and all of it as the detail."""
     # Without PYTHONPATH: pip would take packages found there for part of the environment it works on.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     result = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environment
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environment, cwd=folder
     )
     if result.returncode != 0:
         wrote = (result.stdout + result.stderr).strip()
