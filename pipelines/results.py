@@ -48,7 +48,9 @@ class Quality(Metric):
 
 class Deploy(Record):
     image: str
-    """Image tag and id; on the process engine the environment's name."""
+    """Image tag; on the process engine the environment's name."""
+    image_digest: str
+    """What identifies its content: the image's id, or the hash of the environment's requirements."""
     image_bytes: int | None
     image_base_bytes: int | None
     """The part of `image_bytes` that all servers share; null where there is none."""
@@ -157,6 +159,8 @@ class Timing(Record):
 
     total_s: float
     measuring_s: float
+    blocks: int
+    """Measured blocks that count; those of repeated rounds are in the seconds only."""
 
 
 class Results(Record):

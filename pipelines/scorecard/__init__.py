@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from pipelines.results import Cell, Comparison, Load, Percentiles, Results
 from pipelines.scorecard import judges, metrics, wording
-from pipelines.scorecard.lines import AXES, FRAMEWORKS, Line, Path, Scorecard, Side
+from pipelines.scorecard.lines import AXES, FRAMEWORKS, Axis, AxisRow, Line, Path, Scorecard, Side
 from pipelines.scorecard.metrics import Metric
 
 
@@ -15,9 +15,14 @@ def score(results: Results) -> Scorecard:
     models = list(dict.fromkeys(cell.model for cell in results.cells))
     tolerance = float(results.experiment["tolerance"])
     lines = [line for model in models for line in _lines(model, results, tolerance)]
-    rows = tuple(wording.row(axis, [line for line in lines if line.axis == axis]) for axis in AXES)
+    rows = tuple(_row(axis, [line for line in lines if line.axis == axis and line.headline]) for axis in AXES)
     verdicts = {model: wording.sentence(model, [line for line in lines if line.model == model]) for model in models}
     return Scorecard(rows, tuple(lines), verdicts)
+
+
+def _row(axis: Axis, lines: Sequence[Line]) -> AxisRow:
+    metrics = dict.fromkeys(line.metric for line in lines)
+    return AxisRow(axis, tuple(tuple(line for line in lines if line.metric == metric) for metric in metrics))
 
 
 def _lines(model: str, results: Results, tolerance: float) -> list[Line]:
@@ -41,23 +46,26 @@ def _reach(model: str, tried: Sequence[Cell]) -> Line:
     evidence = f"{a} of {torch.tried} tried paths work from PyTorch, {b} of {tensorflow.tried} from TensorFlow"
     leader = None if a == b else "torch" if a > b else "tensorflow"
     factor = max(a, b) / min(a, b) if leader and min(a, b) else None
-    return Line("reach", "export paths that work", "paths", model, torch, tensorflow, leader, factor, evidence)
+    return Line("reach", "export paths that work", "", True, model, None, torch, tensorflow, leader, factor, evidence)
 
 
 def _speed(workload: str, ok: Sequence[Cell], comparisons: Sequence[Comparison]) -> list[Metric]:
     """A closed workload shows requests/s, an open one shows latency; CPU per request is a figure of both."""
     loads = {cell.id: load for cell in ok for load in cell.loads if load.workload == workload and load.valid}
 
-    def metric(field: str, name: str, unit: str, of: Callable[[Load], float | None], higher: bool = False) -> Metric:
+    def metric(field: str, name: str, unit: str, of: Callable[[Load], float | None]) -> Metric:
         def figure(cell: Cell) -> float | None:
             return of(loads[cell.id]) if cell.id in loads else None
 
         judge = judges.by_blocks(workload, field, comparisons)
-        return Metric("speed", f"{name}, {workload}", unit, figure, judge, higher)
+        throughput = field == "achieved_rps"
+        headline = throughput or field == "latency_ms.p50" or (closed and field == "cpu_ms_per_request")
+        return Metric("speed", name, unit, figure, judge, throughput, headline, workload)
 
+    closed = any(load.offered_rps is None for load in loads.values())
     cpu = metric("cpu_ms_per_request", "CPU per request", "ms", lambda load: load.cpu_ms_per_request)
-    if any(load.offered_rps is None for load in loads.values()):
-        return [metric("achieved_rps", "throughput", "requests/s", lambda load: load.achieved_rps, higher=True), cpu]
+    if closed:
+        return [metric("achieved_rps", "throughput", "requests/s", lambda load: load.achieved_rps), cpu]
     latencies = [
         metric(f"latency_ms.{name}", f"latency {name}", "ms", _percentile(name)) for name in Percentiles.model_fields
     ]
@@ -85,7 +93,17 @@ def _line(metric: Metric, model: str, cells: Sequence[Cell]) -> Line:
     if torch.best and tensorflow.best:
         judged = metric.judge(torch.best, tensorflow.best, metric.higher_is_better)
     return Line(
-        metric.axis, metric.name, metric.unit, model, torch, tensorflow, judged.leader, judged.factor, judged.evidence
+        metric.axis,
+        metric.name,
+        metric.unit,
+        metric.headline,
+        model,
+        metric.workload,
+        torch,
+        tensorflow,
+        judged.leader,
+        judged.factor,
+        judged.evidence,
     )
 
 

@@ -40,7 +40,10 @@ class Line:
     axis: Axis
     metric: str
     unit: str
+    headline: bool
+    """Whether it stands in the scorecard's row; else only among its details."""
     model: str
+    workload: str | None
     torch: Side
     tensorflow: Side
     leader: str | None
@@ -49,24 +52,28 @@ class Line:
     evidence: str
     """What the lead rests on, or why none is shown."""
 
+    @property
+    def name(self) -> str:
+        """The metric, with the workload where it depends on one."""
+        return f"{self.metric}, {self.workload}" if self.workload else self.metric
+
     def side(self, framework: str) -> Side:
         return self.torch if framework == "torch" else self.tensorflow
 
 
 @dataclass(frozen=True)
 class AxisRow:
-    """One axis over all models: what each framework shows, and who leads where."""
+    """One axis: its headline lines, those of one metric together."""
 
     axis: Axis
-    torch: tuple[str, ...]
-    tensorflow: tuple[str, ...]
-    lead: tuple[str, ...]
-    """One entry a metric in each of the three."""
+    metrics: tuple[tuple[Line, ...], ...]
 
 
 @dataclass(frozen=True)
 class Scorecard:
     rows: tuple[AxisRow, ...]
+    """One an axis, in the order of `AXES`: what a reader sees first."""
     lines: tuple[Line, ...]
+    """All of them, also those that are no headline."""
     verdicts: dict[str, str]
     """One sentence a model."""

@@ -21,6 +21,8 @@ class Metric:
     figure: Callable[[Cell], float | None]
     judge: judges.Judge
     higher_is_better: bool = False
+    headline: bool = True
+    workload: str | None = None
 
 
 def fidelity(tolerance: float) -> list[Metric]:
@@ -35,7 +37,7 @@ def footprint(cells: Sequence[Cell]) -> list[Metric]:
     return [
         Metric("footprint", "artifact size", "MB", _artifact_mb, judges.exact),
         Metric("footprint", "image size", "MB", _image_mb, judges.exact),
-        Metric("footprint", "image beyond the base", "MB", _image_added_mb, judges.exact),
+        Metric("footprint", "image beyond the base", "MB", _image_added_mb, judges.exact, headline=False),
         Metric("footprint", "peak memory", "MB", _memory_peak_mb, judges.once),
         Metric("footprint", "cold start", "s", _cold_start_s, judges.by_cold_starts(cells)),
     ]

@@ -1,0 +1,215 @@
+"""From a plan, the journal's events and the raw samples to results. Pure but for reading samples through `read`."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from loadtests import gates, samples
+from loadtests.samples import Samples
+from pipelines import history, results, stats
+from pipelines.experiment import Experiment
+from pipelines.journal import AnyEvent, BlockMeasured, Deployed, Exported, ParityChecked, QualityChecked, Sitting
+from pipelines.plan import Cell, Plan
+
+Read = Callable[[str], Samples]
+"""The raw samples of a block, by the name the journal has for them."""
+
+SPECTRUM = (1, 5, 10, 25, 50, 75, 90, 95, 99, 99.9)
+METRICS = ("latency_ms.p50", "latency_ms.p90", "achieved_rps", "cpu_ms_per_request")
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What names a run: everything in `results.json` that is not a measurement."""
+
+    run_id: str
+    engine: str
+    experiment: Experiment
+    environment: dict[str, Any]
+
+
+def assemble(facts: Facts, plan: Plan, events: Sequence[AnyEvent], read: Read) -> results.Results:
+    """Every planned cell, done or not, and every skipped one, with all that the events say of it."""
+    cells = [_cell(cell, facts, events, read) for cell in plan.cells]
+    skipped = [
+        results.Cell(id=skip.cell.id, **_parts(skip.cell), engine=facts.engine, status="skipped", reason=skip.reason)
+        for skip in plan.skipped
+    ]
+    blocks = [block for cell in cells for load in cell.loads for block in load.blocks]
+    return results.Results(
+        run_id=facts.run_id,
+        complete=all(cell.status in {"ok", "invalid"} or cell.stage is not None for cell in cells),
+        experiment=facts.experiment.model_dump(mode="json"),
+        environment=facts.environment,
+        timing=results.Timing(
+            total_s=sum(event.seconds for event in events if isinstance(event, Sitting)),
+            measuring_s=sum(event.duration_s for event in events if isinstance(event, BlockMeasured)),
+            blocks=len(blocks),
+        ),
+        cells=(*cells, *skipped),
+        comparisons=tuple(_comparisons(cells)),
+    )
+
+
+def _cell(cell: Cell, facts: Facts, events: Sequence[AnyEvent], read: Read) -> results.Cell:
+    own = [event for event in events if getattr(event, "cell", None) == cell.id]
+    failed = history.failures(own).get(cell.id)
+    loads = tuple(_loads(cell, facts.experiment, own, read))
+    status, stage, reason, detail = _standing(cell, facts.experiment, loads, own)
+    if failed:
+        status, stage, reason, detail = "failed", failed.stage, failed.reason, failed.detail or None
+    return results.Cell(
+        id=cell.id,
+        **_parts(cell),
+        engine=facts.engine,
+        status=status,
+        stage=stage,
+        reason=reason,
+        detail=detail,
+        export=next((event.export for event in own if isinstance(event, Exported)), None),
+        parity=tuple(_parity(own)),
+        quality=next((event.quality for event in own if isinstance(event, QualityChecked)), None),
+        deploy=_deploy(own),
+        loads=loads,
+    )
+
+
+def _parts(cell: Cell) -> dict[str, Any]:
+    return dataclasses.asdict(cell)
+
+
+def _standing(
+    cell: Cell, experiment: Experiment, loads: Sequence[results.Load], own: Sequence[AnyEvent]
+) -> tuple[results.Status, results.Stage | None, str | None, str | None]:
+    """Of a cell that did not fail: ok, invalid with the gates that say so, or cut off before it was done."""
+    wanted = experiment.workloads_of(cell.model)
+    done = len(loads) == len(wanted) and all(len(load.blocks) == experiment.load.rounds for load in loads)
+    if not done:
+        blocks = sum(isinstance(event, BlockMeasured) for event in own)
+        return "failed", None, f"interrupted after {blocks} blocks; continue with --resume", None
+    spoiled = [
+        f"{load.workload}: gate {gate.name} saw {gate.value:.3g} {gate.unit}, limit {gate.limit:.3g}; {gate.remedy}"
+        for load in loads
+        for gate in load.gates
+        if not gate.passed and gate.value is not None
+    ]
+    return ("invalid", "load", "; ".join(spoiled), None) if spoiled else ("ok", None, None, None)
+
+
+def _parity(own: Sequence[AnyEvent]) -> list[results.Parity]:
+    """The worst answer of each hop, in the hops' order: a hop is checked on many inputs, under load block by block."""
+    worst: dict[str, results.Parity] = {}
+    for event in own:
+        if isinstance(event, ParityChecked):
+            hop = event.parity.hop
+            worst[hop] = max(worst.get(hop, event.parity), event.parity, key=_badness)
+    return [worst[hop] for hop in ("source", "artifact", "served", "under_load") if hop in worst]
+
+
+def _badness(parity: results.Parity) -> tuple[bool, float]:
+    return (not parity.passed, float("inf") if parity.max_rel_error is None else parity.max_rel_error)
+
+
+def _deploy(own: Sequence[AnyEvent]) -> results.Deploy | None:
+    deploy = next((event.deploy for event in own if isinstance(event, Deployed)), None)
+    peaks = [event.memory_peak_bytes for event in own if isinstance(event, BlockMeasured)]
+    return deploy.model_copy(update={"memory_peak_bytes": max(peaks)}) if deploy and peaks else deploy
+
+
+def _loads(cell: Cell, experiment: Experiment, own: Sequence[AnyEvent], read: Read) -> list[results.Load]:
+    loads = []
+    for workload in experiment.workloads_of(cell.model):
+        events = history.counting_blocks(own, cell.id, workload.name)
+        if events:
+            loads.append(_load(workload.name, events, [read(event.samples) for event in events]))
+    return loads
+
+
+def _load(workload: str, events: Sequence[BlockMeasured], raw: Sequence[Samples]) -> results.Load:
+    pooled = samples.figures(*raw)
+    blocks = tuple(_block(event, samples.figures(block)) for event, block in zip(events, raw, strict=True))
+    cpu_fraction = max(event.generator_cpu_fraction for event in events)
+    offered = [event.offered_rps for event in events if event.offered_rps is not None]
+    offered_rps = sum(offered) / len(offered) if offered else None
+    judged = gates.judge(pooled, offered_rps=offered_rps, cpu_fraction=cpu_fraction)
+    answered = pooled.requests - pooled.errors
+    return results.Load(
+        workload=workload,
+        offered_rps=offered_rps,
+        achieved_rps=pooled.requests_per_s,
+        requests=pooled.requests,
+        errors=pooled.errors,
+        latency_ms=_percentiles(pooled),
+        spectrum_ms=tuple(samples.spectrum(raw, SPECTRUM)),
+        cpu_ms_per_request=1e3 * sum(event.server_cpu_s for event in events) / answered if answered else None,
+        generator=results.Generator(lag_p99_ms=pooled.lag_ms.p99, cpu_fraction=cpu_fraction),
+        valid=all(gate.passed for gate in judged),
+        gates=tuple(results.Gate(**dataclasses.asdict(gate)) for gate in judged),
+        blocks=blocks,
+    )
+
+
+def _block(event: BlockMeasured, figures: samples.Figures) -> results.BlockFigures:
+    answered = figures.requests - figures.errors
+    return results.BlockFigures(
+        round=event.round,
+        attempt=event.attempt,
+        requests=figures.requests,
+        errors=figures.errors,
+        achieved_rps=figures.requests_per_s,
+        latency_ms=_percentiles(figures),
+        cpu_ms_per_request=1e3 * event.server_cpu_s / answered if answered else None,
+        generator=results.Generator(lag_p99_ms=figures.lag_ms.p99, cpu_fraction=event.generator_cpu_fraction),
+    )
+
+
+def _percentiles(figures: samples.Figures) -> results.Percentiles:
+    return results.Percentiles(**dataclasses.asdict(figures.latency_ms))
+
+
+def _comparisons(cells: Sequence[results.Cell]) -> list[results.Comparison]:
+    """Every two cells of a model that are ok, on each workload and metric that both have in the same rounds."""
+    found = []
+    for a, b in itertools.combinations([cell for cell in cells if cell.status == "ok"], 2):
+        if a.model != b.model:
+            continue
+        loads_b = {load.workload: load for load in b.loads}
+        for load in a.loads:
+            for metric in METRICS:
+                ratio = _paired(load, loads_b[load.workload], metric)
+                if ratio:
+                    found.append(_comparison(load.workload, metric, a.id, b.id, ratio))
+    return found
+
+
+def _paired(a: results.Load, b: results.Load, metric: str) -> stats.Ratio | None:
+    x, y = _by_round(a, metric), _by_round(b, metric)
+    rounds = sorted(x.keys() & y.keys())
+    return stats.paired_ratio([x[r] for r in rounds], [y[r] for r in rounds]) if rounds else None
+
+
+def _by_round(load: results.Load, metric: str) -> dict[int, float]:
+    figures = {}
+    for block in load.blocks:
+        value: Any = block
+        for name in metric.split("."):
+            value = getattr(value, name)
+        if value:  # a block with no CPU tick at all, or no answer, has no ratio
+            figures[block.round] = float(value)
+    return figures
+
+
+def _comparison(workload: str, metric: Any, a: str, b: str, ratio: stats.Ratio) -> results.Comparison:
+    return results.Comparison(
+        workload=workload,
+        metric=metric,
+        a=a,
+        b=b,
+        ratio=ratio.ratio,
+        ci95=ratio.ci95,
+        blocks=ratio.pairs,
+        verdict=ratio.verdict,
+    )

@@ -1,0 +1,46 @@
+"""What `deploy-compare list` shows: one row for each thing discovery finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import models.zoo
+import pipelines.formats
+from pipelines import experiment
+from serving import catalog
+
+Rows = list[tuple[str, ...]]
+
+
+def _models() -> Rows:
+    pairs = map(models.zoo.load, models.zoo.NAMES)
+    return [(pair.name, pair.summary, pair.source) for pair in pairs]
+
+
+def _formats() -> Rows:
+    loaded = ((name, pipelines.formats.load(name)) for name in pipelines.formats.NAMES)
+    return [(name, ", ".join(module.FRAMEWORKS), ", ".join(module.VARIANTS)) for name, module in loaded]
+
+
+def _servers() -> Rows:
+    servers = map(catalog.load, catalog.names())
+    return [(s.name, s.runtime, ", ".join(s.formats), ", ".join(s.protocols)) for s in servers]
+
+
+def _experiments() -> Rows:
+    loaded = map(experiment.load, experiment.names())
+    return [(e.name, ", ".join(e.models), ", ".join(e.formats)) for e in loaded]
+
+
+KINDS: dict[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
+    "models": (("model", "what it is", "source and licence"), _models),
+    "formats": (("format", "from", "variants"), _formats),
+    "servers": (("server", "runtime", "formats", "protocols"), _servers),
+    "experiments": (("experiment", "models", "formats"), _experiments),
+}
+
+
+def rows(kind: str) -> tuple[tuple[str, ...], Rows]:
+    """The header and the rows of one kind of `KINDS`."""
+    header, find = KINDS[kind]
+    return header, find()

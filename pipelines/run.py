@@ -1,0 +1,188 @@
+"""A run from its plan to its report: sets the stage, takes model after model through it, and always writes results."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+
+from loadtests import samples
+from loadtests.launch import Generator
+from pipelines import deploy, environment, experiment, history, measure, prepare, report, results, store
+from pipelines.assemble import Facts, assemble
+from pipelines.errors import BadExperiment, BadRun, OutputUnwritable
+from pipelines.experiment import Experiment
+from pipelines.journal import AnyEvent, Journal
+from pipelines.journal import Sitting as SittingEnded
+from pipelines.known import discover
+from pipelines.plan import Cell, Plan, plan
+from pipelines.progress import Display, TimeLeft
+from pipelines.results import Results
+from pipelines.sitting import Sitting
+from pipelines.store import RunFolder
+from serving import engines
+from serving.engines import owner
+from serving.engines.contract import Budget, Engine, Prepared
+
+CACHE = Path(__file__).parents[1] / ".cache"
+LEAST_FREE_BYTES = 500_000_000
+"""A run does not start on a disk with less: exports, samples and the report need about half of it."""
+
+
+def start(asked: Experiment, engine: str, out: Path, console: Console) -> tuple[RunFolder, Results]:
+    """Run an experiment from its beginning.
+
+    Raises `BadInput` or `EngineUnavailable` before anything was started, `KeyboardInterrupt` with the state saved.
+    """
+    planned = plan(asked, discover())
+    budget = _budget(asked)
+    _require_disk(out)
+    chosen, note = engines.choose(engine, CACHE, out)
+    if note:
+        console.print(note, markup=False, highlight=False)
+    folder = store.create(out, asked.name)
+    with store.writable(folder.path), folder.claimed():
+        store.write(folder.experiment, experiment.dump(asked))
+        described = {**environment.describe(), "engine": chosen.name, "budget": dataclasses.asdict(budget)}
+        store.write(folder.environment, json.dumps(described, indent=1) + "\n")
+        return folder, _sit(asked, planned, folder, engines.load(chosen.name, CACHE, folder.logs), budget, console)
+
+
+def resume(asked: Experiment, engine: str, out: Path, console: Console) -> tuple[RunFolder, Results]:
+    """Continue the latest run below `out` on its own engine; finished blocks are not measured again. Raises as `start`.
+
+    Refuses another experiment, engine or core list: blocks of different conditions must not end in one result.
+    """
+    folder = store.latest(out)
+    with store.writable(folder.path), folder.claimed():
+        if experiment.parse(folder.experiment.read_text(), str(folder.experiment)) != asked:
+            raise BadRun(
+                f"run {folder.id} is of another experiment than {asked.name!r}; resume it with its own:"
+                f" {folder.experiment}"
+            )
+        before = json.loads(folder.environment.read_text())
+        if engine not in {"auto", before["engine"]}:
+            raise BadRun(f"run {folder.id} is on engine {before['engine']!r}; it cannot be resumed on {engine!r}")
+        budget = _budget(asked)
+        if list(budget.cpus) != list(before["budget"]["cpus"]):
+            raise BadRun(
+                f"run {folder.id} had servers on cores {before['budget']['cpus']}, now they would be on"
+                f" {list(budget.cpus)}"
+            )
+        loaded, _ = engines.choose(before["engine"], CACHE, folder.logs)
+        return folder, _sit(asked, plan(asked, discover()), folder, loaded, budget, console)
+
+
+def _sit(
+    asked: Experiment, planned: Plan, folder: RunFolder, engine: Engine, budget: Budget, console: Console
+) -> Results:
+    """Everything still to be done, then the results of all that is done, however it ended."""
+    began_s = time.perf_counter()
+    _sweep(engine, folder, console)
+    with Journal(folder.journal) as journal:
+        try:
+            _work(asked, planned, folder, engine, budget, journal, console)
+        finally:
+            journal.add(SittingEnded(seconds=time.perf_counter() - began_s))
+            found = _assemble(asked, planned, folder, engine.name, journal.events)
+            store.write(folder.results, results.to_json(found))
+            report.write(found, folder.path)
+    return found
+
+
+def _work(
+    asked: Experiment,
+    planned: Plan,
+    folder: RunFolder,
+    engine: Engine,
+    budget: Budget,
+    journal: Journal,
+    console: Console,
+) -> None:
+    generator_cpus = generator_cores(budget)
+    with (
+        Display(console, TimeLeft.of(asked, planned, journal.events)) as display,
+        Generator(generator_cpus, folder.logs / "generator.log") as generator,
+    ):
+        display.say(
+            f"run       {folder.id}: {len(planned.cells)} cells on the {engine.name} engine, "
+            f"{_cpus(budget.cpus)} for the server, {_cpus(generator_cpus)} for the generator"
+        )
+        sitting = Sitting(asked, planned, folder, journal, engine, budget, generator, display)
+        prepared = prepare.servers(sitting, _standing(sitting, planned.cells))
+        for model in asked.models:
+            _model(sitting, model, prepared, generator_cpus)
+
+
+def _model(sitting: Sitting, model: str, prepared: dict[str, Prepared], cpus: tuple[int, ...]) -> None:
+    """One model's cells from export to the last block, all of them deployed side by side and gone at the end."""
+    cells = _standing(sitting, sitting.plan.of_model(model))
+    if not cells or history.finished(sitting.journal.events, model, sitting.experiment):
+        return
+    reference = prepare.reference(sitting, model, cells)
+    if reference is None:
+        return
+    measure.save_payloads(sitting, model, reference)
+    found = (prepare.candidate(sitting, cell, prepared[cell.server], reference) for cell in cells)
+    candidates = [candidate for candidate in found if candidate]
+    with ExitStack() as stack, measure.on_cores(cpus):
+        started = (deploy.start(sitting, candidate, stack) for candidate in candidates)
+        running = [each for each in started if each]
+        if warm := measure.warm_up(sitting, running):
+            measure.measure(sitting, warm)
+
+
+def _standing(sitting: Sitting, cells: Sequence[Cell]) -> list[Cell]:
+    failed = history.failures(sitting.journal.events)
+    return [cell for cell in cells if cell.id not in failed]
+
+
+def _assemble(asked: Experiment, planned: Plan, folder: RunFolder, engine: str, events: Sequence[AnyEvent]) -> Results:
+    facts = Facts(folder.id, engine, asked, json.loads(folder.environment.read_text()))
+    return assemble(facts, planned, events, lambda name: samples.read(folder.path / name))
+
+
+def _sweep(engine: Engine, folder: RunFolder, console: Console) -> None:
+    """Claims this run's children, and removes those of runs that are no longer alive, on every engine there is."""
+    owner.mark(folder.id)
+    for name in engines.NAMES:
+        other = engine if name == engine.name else engines.load(name, CACHE, folder.logs)
+        if other.unavailable() is None:
+            for line in other.sweep():
+                console.print(f"removed   {line}: its run is no longer alive", markup=False, highlight=False)
+
+
+def _budget(asked: Experiment) -> Budget:
+    """The servers' cores are the last ones this process may use; the generator needs at least one of its own."""
+    cpus = environment.usable_cpus()
+    wanted = asked.budget.cpus
+    if len(cpus) <= wanted:
+        raise BadExperiment(
+            f"budget.cpus: {wanted} leaves no core for the load generator; this machine has {len(cpus)} usable"
+        )
+    return Budget(tuple(cpus[-wanted:]), asked.budget.memory_mb * 1_000_000, asked.budget.pids)
+
+
+def generator_cores(budget: Budget) -> tuple[int, ...]:
+    """The cores that no server is on."""
+    return tuple(cpu for cpu in environment.usable_cpus() if cpu not in budget.cpus)
+
+
+def _require_disk(out: Path) -> None:
+    """Raises `OutputUnwritable` where the disk of `out` is nearly full."""
+    place = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    if free < LEAST_FREE_BYTES:
+        raise OutputUnwritable(
+            f"{place} has {free / 1e6:.0f} MB free; a run needs {LEAST_FREE_BYTES / 1e6:.0f} MB for exports and samples"
+        )
+
+
+def _cpus(cpus: Sequence[int]) -> str:
+    return f"core{'s' if len(cpus) > 1 else ''} {', '.join(map(str, cpus))}"

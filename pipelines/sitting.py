@@ -1,0 +1,70 @@
+"""What one sitting of a run works with: the experiment, where it keeps things, and what it measures on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from loadtests.launch import Generator
+from models.cases import Reference
+from pipelines import history
+from pipelines.artifacts import Artifact
+from pipelines.experiment import Experiment
+from pipelines.journal import Failed, Journal
+from pipelines.plan import Cell, Plan
+from pipelines.progress import Display
+from pipelines.results import Stage
+from pipelines.store import RunFolder
+from serving.catalog import Server
+from serving.engines.contract import Budget, Deployment, Engine, Prepared
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """One stretch of work on a run, from its start or resumption to its end."""
+
+    experiment: Experiment
+    plan: Plan
+    folder: RunFolder
+    journal: Journal
+    engine: Engine
+    budget: Budget
+    generator: Generator
+    display: Display
+
+    def fail(self, cell: Cell, stage: Stage, reason: str, detail: str = "") -> None:
+        """The cell goes no further; the run does."""
+        self.journal.add(Failed(cell=cell.id, stage=stage, reason=reason, detail=detail))
+        self.display.change("block", -self._blocks_ahead(cell))
+        self.display.say(f"failed    {cell.id}  {stage}: {reason}")
+
+    def _blocks_ahead(self, cell: Cell) -> int:
+        workloads = self.experiment.workloads_of(cell.model)
+        done = (len(history.counting_blocks(self.journal.events, cell.id, workload.name)) for workload in workloads)
+        return len(workloads) * self.experiment.load.rounds - sum(done)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A cell whose artifact is verified and whose server can be started."""
+
+    cell: Cell
+    artifact: Artifact
+    server: Server
+    prepared: Prepared
+    reference: Reference
+
+
+@dataclass(frozen=True)
+class Running:
+    """A candidate whose server is up; it is paused whenever another one is measured."""
+
+    candidate: Candidate
+    deployment: Deployment
+
+    @property
+    def cell(self) -> Cell:
+        return self.candidate.cell
+
+    @property
+    def served_name(self) -> str:
+        return self.candidate.artifact.manifest.id

@@ -1,0 +1,113 @@
+"""The folder of a run, `runs/<id>/`: who may write it, where its files are, and which is the latest."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.errors import BadRun, OutputUnwritable
+
+DEFAULT = Path("runs")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def experiment(self) -> Path:
+        return self.path / "experiment.yaml"
+
+    @property
+    def environment(self) -> Path:
+        return self.path / "environment.json"
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.jsonl"
+
+    @property
+    def results(self) -> Path:
+        return self.path / "results.json"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Held by the one process that works on the run; raises `BadRun` where another one does."""
+        with (self.path / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as exc:
+                raise BadRun(f"run {self.id} is still going on in another process") from exc
+            yield
+
+
+def create(out: Path, name: str) -> RunFolder:
+    """A new run's folder, `<date>-<time>-<experiment>`, and `latest` pointing at it; raises `OutputUnwritable`."""
+    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+    with writable(out):
+        out.mkdir(parents=True, exist_ok=True)
+        for attempt in range(1000):
+            folder = RunFolder(out.absolute() / (f"{stem}-{attempt}" if attempt else stem))
+            with contextlib.suppress(FileExistsError):
+                folder.path.mkdir()
+                break
+        folder.samples.mkdir()
+        folder.logs.mkdir()
+        pointer = out / f".latest-{os.getpid()}"
+        pointer.symlink_to(folder.id)
+        pointer.replace(out / "latest")
+    return folder
+
+
+def latest(out: Path) -> RunFolder:
+    """The newest run below `out`; raises `BadRun` where there is none."""
+    if not (out / "latest" / "experiment.yaml").is_file():
+        raise BadRun(f"no run to resume: {out / 'latest'} is not a run's folder")
+    return RunFolder((out / "latest").resolve())
+
+
+def find(run: str, out: Path = DEFAULT) -> RunFolder:
+    """A run by its folder or by its id below `out`; raises `BadRun`."""
+    for path in (Path(run), out / run):
+        if (path / "results.json").is_file():
+            return RunFolder(path.resolve())
+    known = sorted(path.parent.name for path in out.glob("*/results.json") if not path.parent.is_symlink())
+    raise BadRun(f"unknown run {run!r}: no folder with a results.json; known below {out}: {', '.join(known) or 'none'}")
+
+
+@contextlib.contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """Turns what the file system refuses below `path` into one clear `OutputUnwritable`."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise OutputUnwritable(f"the disk of {path} is full; free some space, then continue with --resume") from exc
+        raise OutputUnwritable(f"cannot write to {path}: {exc.strerror or exc}") from exc
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old or the new one, never a half."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text)
+    temporary.replace(path)
