@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from serving.engines import launch, owner, usage
 from serving.engines.contract import Budget, Usage
+from serving.engines.daemon import answering
 from serving.errors import DidNotStart, ServerGone
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Container:
             raise DidNotStart(f"the container cannot be started: {exc}") from exc
         self._pid: int = client.api.inspect_container(str(container.id))["State"]["Pid"]
 
+    @answering()
     def usage(self) -> Usage:
         """Of the container's processes; raises `ServerGone` where it has ended."""
         found = usage.of(self._pid) if self._pid else None
@@ -73,18 +75,27 @@ class Container:
             raise ServerGone(self._ending(), self.logs())
         return found
 
+    @answering()
     def pause(self) -> None:
-        """Freeze its cgroup."""
+        """Freeze its cgroup; raises `ServerGone` where it has ended."""
+        self._container.reload()
+        if self._container.status != "running":
+            raise ServerGone(self._ending(), self.logs())
         self._container.pause()
 
+    @answering()
     def resume(self) -> None:
-        """Thaw it."""
-        self._container.unpause()
+        """Thaw it, if it is frozen."""
+        self._container.reload()
+        if self._container.status == "paused":
+            self._container.unpause()
 
+    @answering()
     def logs(self, lines: int = 40) -> str:
         """The tail of its stdout and stderr."""
-        return self._container.logs(tail=lines).decode(errors="replace")
+        return self._container.logs(tail=lines).decode(errors="replace").rstrip("\n")
 
+    @answering()
     def check(self) -> None:
         """Raise `DidNotStart` where it has ended; asks the daemon only when its process is gone."""
         if self._pid and Path(f"/proc/{self._pid}").exists():
@@ -102,6 +113,7 @@ class Container:
         return f"the server exited with {state['ExitCode']}"
 
 
+@answering()
 def keep_log(client: DockerClient, name: str, path: Path) -> None:
     """Append a container's log to a file before it is removed with it; nothing where the container was never made."""
     from docker.errors import NotFound
@@ -114,6 +126,7 @@ def keep_log(client: DockerClient, name: str, path: Path) -> None:
         file.write(container.logs())
 
 
+@answering()
 def remove(client: DockerClient, name: str) -> None:
     """End and remove a container in whatever state it is; nothing where there is none."""
     from docker.errors import APIError, NotFound

@@ -15,6 +15,7 @@ from serving.engines import containers, images, launch, owner
 from serving.engines.artifacts import log_path, readable_by_all
 from serving.engines.containers import Container
 from serving.engines.contract import Budget, Deployment, Prepared, Say
+from serving.engines.daemon import answering
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -42,6 +43,7 @@ class Docker:
             return f"no Docker daemon answers ({reason}): start it (dockerd), or choose --engine process"
         return None
 
+    @answering()
     def prepare(self, server: Server, say: Say) -> Prepared:
         """Build (or find) the server's image."""
         return images.ensure(self._client, server, self._cache, say)
@@ -52,6 +54,7 @@ class Docker:
         """See `Engine.deploy`."""
         return launch.on_free_port(partial(self._on_port, server, artifact, budget, probe))
 
+    @answering()
     def sweep(self) -> list[str]:
         """Remove the containers (running, paused, created or exited) of runs that are no longer alive."""
         removed = []
@@ -78,7 +81,8 @@ class Docker:
             try:
                 options = containers.options(mounted, budget)
                 command = launch.arguments(server, containers.ARTIFACT, port, budget)
-                created = self._client.containers.create(image, command, name=name, **options)
+                with answering():
+                    created = self._client.containers.create(image, command, name=name, **options)
                 started = time.perf_counter()
                 deployment = Container(self._client, created, f"http://{launch.HOST}:{port}", budget)
                 deployment.cold_start_s = launch.wait_until_ready(

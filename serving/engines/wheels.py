@@ -61,7 +61,7 @@ def refuse_accelerated(folder: Path) -> None:
 
 
 def run(command: list[str], what: str, folder: Path | None = None) -> None:
-    """Run a build tool to its end, in `folder`; raises `BuildFailed` with its last line, and all of it as the detail."""
+    """Run a build tool to its end, in `folder`; raises `BuildFailed` with its last line, and all it wrote."""
     # Without PYTHONPATH: pip would take packages found there for part of the environment it works on.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     result = subprocess.run(
