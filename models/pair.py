@@ -18,7 +18,7 @@ Tensors = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """A tensor's name, NumPy dtype name (`float32`, `int64`, …) and shape; a `str` in the shape names a dynamic axis."""
+    """A tensor's name, NumPy dtype name (`float32`, `int64`, …) and shape; a `str` in it names a dynamic axis."""
 
     name: str
     dtype: str
@@ -56,7 +56,7 @@ class ModelPair:
     """The source of truth in eval mode; called with tensors in the order of `inputs`, returns those of `outputs`
     (one tensor, or a tuple)."""
     keras_model: Callable[[], Any]
-    """The twin, a `keras.Model` called with a dict by input name (`training=False`) that returns a dict by output name."""
+    """The twin, a `keras.Model` called with a dict by input name (`training=False`); returns a dict by output name."""
     parity_inputs: Callable[[], Sequence[Tensors]]
     """Real inputs at several sizes of every dynamic axis (batch 1, 3 and 8 at least), on which hops are compared."""
     load_inputs: Callable[[], Sequence[Tensors]]

@@ -1,34 +1,41 @@
 """Artifacts and references from a content-addressed cache: made once, in a subprocess of their own, checked always.
 
-    cache/<key>/artifact/             what is deployed: the exported files and manifest.json
-    cache/<key>/source_parity.json    tensorflow only: the Keras twin against the torch source
-    cache/<key>/verified-<id>.json    the artifact, run in process, against the torch source
-    cache/<key>/{parity,load,evaluation}.npz    a reference (its own key)
+cache/<key>/artifact/               what is deployed: the exported files and manifest.json
+cache/<key>/source_parity.json      tensorflow only: the Keras twin against the torch source
+cache/<key>/verified-<digest>.json  the artifact, run in process, against the torch source
+cache/<key>/{parity,load,evaluation}.npz    a reference (its own key)
+cache/<key>/log.txt                 what the subprocess wrote
 """
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from models import cases
 from models.cases import Reference
+from models.fingerprint import digest, environment, model_files, model_packages, sources, versions
+from pipelines import formats, parity, worker
 from pipelines.parity import Parity
-from serving.reference.artifact import Manifest
+from pipelines.worker_process import ExportError as ExportError
+from pipelines.worker_process import Stage, run
+from serving.reference import artifact as on_disk
+from serving.reference.artifact import ArtifactError, Manifest
 
 CACHE = Path(__file__).parents[1] / ".cache" / "artifacts"
+RUNTIMES = Path(on_disk.__file__).with_name("runtimes")
 EXPORT_TIMEOUT_S = 600.0
 VERIFY_TIMEOUT_S = 300.0
 
-Reason = Literal["converter_error", "converter_crash", "timeout", "out_of_memory", "disk_full"]
-
-
-class ExportError(Exception):
-    """No artifact, or none that runs: where it failed, why in a classified word, and the log's tail."""
-
-    def __init__(self, stage: Literal["export", "verify"], reason: Reason, message: str, detail: str) -> None:
-        super().__init__(f"{stage}: {reason}: {message}")
-        self.stage, self.reason, self.message, self.detail = stage, reason, message, detail
+LOG = "log.txt"
+MAKING = ".making-"
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,10 @@ def key(model: str, framework: str, format: str, variant: str) -> str:
 
     Raises `UnknownModel`, `UnknownFormat` or `WeightsMissing`. Imports neither torch nor tensorflow.
     """
-    raise NotImplementedError
+    exporter = formats.load(format)
+    shared = Path(formats.__file__).parent.glob("_*.py")
+    words = [model, framework, format, variant, str(versions([*exporter.PACKAGES, *model_packages(model)]))]
+    return digest(words, [*model_files(model), *_worker_files(), *shared, Path(exporter.__file__)])
 
 
 def export(
@@ -60,12 +70,22 @@ def export(
 
     A cached artifact that differs from its manifest is thrown away and exported again.
     """
-    raise NotImplementedError
+    name = key(model, framework, format, variant)
+    if found := _cached(cache / name, cached=True):
+        return found
+    arguments = [model, framework, format, variant]
+    against = [str(_reference(model, cache, timeout_s)[0])] if framework == "tensorflow" else []
+    with _making(cache, name) as scratch:
+        run("export", ["export", *arguments, str(scratch), *against], scratch / LOG, timeout_s)
+    made = _cached(cache / name, cached=False)
+    if made is None:
+        raise ExportError("export", "converter_error", "the artifact changed while it was being put away", "")
+    return made
 
 
 def reference(model: str, cache: Path = CACHE, timeout_s: float = EXPORT_TIMEOUT_S) -> Reference:
     """The torch source's answers, from the cache or computed now; raises `ExportError` with stage `export`."""
-    raise NotImplementedError
+    return _reference(model, cache, timeout_s)[1]
 
 
 def verify(
@@ -76,4 +96,90 @@ def verify(
     Returns the hops in order: `source` (tensorflow only), then `artifact`. Wrong values are a Parity that did not pass;
     an artifact that does not load or run raises `ExportError` with stage `verify`. The answer is cached.
     """
-    raise NotImplementedError
+    entry = artifact.folder.parent
+    against, _ = _reference(artifact.manifest.model, cache, timeout_s)
+    # Any package may change what a runtime answers, and asking again costs seconds.
+    runner = digest([runtime, str(threads), against.name, environment()], [*_worker_files(), *sources(RUNTIMES)])
+    answer = entry / f"verified-{runner[:16]}.json"
+    hops = [worker.read_parity(entry / worker.SOURCE_PARITY)] if artifact.manifest.framework == "tensorflow" else []
+    with suppress(OSError, ValueError, TypeError):
+        return (*hops, worker.read_parity(answer))
+    with _room("verify", entry), tempfile.TemporaryDirectory(prefix=MAKING, dir=entry) as scratch:
+        made = Path(scratch, answer.name)
+        arguments = [str(artifact.folder), runtime, str(threads), str(against), str(made)]
+        run("verify", ["verify", *arguments], Path(scratch, LOG), timeout_s)
+        made.replace(answer)
+    return (*hops, worker.read_parity(answer))
+
+
+def _reference(model: str, cache: Path, timeout_s: float) -> tuple[Path, Reference]:
+    """The reference's folder in the cache, and what is in it."""
+    name = digest([model, str(versions(model_packages(model)))], [*model_files(model), *_worker_files()])
+    folder = cache / name
+    with suppress(OSError, ValueError, zipfile.BadZipFile):  # absent, or no longer what was written
+        return folder, _read(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    with _making(cache, name) as scratch:
+        run("export", ["reference", model, str(scratch)], scratch / LOG, timeout_s)
+    return folder, _read(folder)
+
+
+def _read(folder: Path) -> Reference:
+    return Reference(**{name: cases.load(folder / f"{name}.npz") for name in cases.SETS})
+
+
+def _worker_files() -> list[Path]:
+    """The worker decides what is written as much as an exporter does."""
+    return [Path(str(module.__file__)) for module in (worker, parity, on_disk)]
+
+
+def _cached(entry: Path, cached: bool) -> Artifact | None:
+    """The artifact of a cache entry; None where there is none, or none that is as it was made."""
+    folder = entry / worker.ARTIFACT
+    try:
+        manifest = on_disk.verify(folder)
+        if manifest.framework == "tensorflow":
+            worker.read_parity(entry / worker.SOURCE_PARITY)
+    except (ArtifactError, OSError, ValueError, TypeError):
+        shutil.rmtree(entry, ignore_errors=True)
+        return None
+    size = sum((folder / name).stat().st_size for name in manifest.files)
+    return Artifact(entry.name, folder, manifest, size, cached)
+
+
+@contextmanager
+def _making(cache: Path, name: str) -> Iterator[Path]:
+    """A folder beside the cache's entries: `cache/name` at once when the block ends well, and else gone."""
+    with _room("export", cache):
+        cache.mkdir(parents=True, exist_ok=True)
+        _sweep(cache)
+        scratch = Path(tempfile.mkdtemp(prefix=f"{MAKING}{os.getpid()}-", dir=cache))
+        try:
+            yield scratch
+            scratch.chmod(0o755)
+            scratch.rename(cache / name)
+        except OSError as exc:
+            # Another run made the same entry meanwhile; it is as good as ours.
+            if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _room(stage: Stage, folder: Path) -> Iterator[None]:
+    """A full disk is a classified failure on this side of the subprocess as well."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno != errno.ENOSPC:
+            raise
+        raise ExportError(stage, "disk_full", f"no space left in {folder}", str(exc)) from exc
+
+
+def _sweep(cache: Path) -> None:
+    """Remove what processes that were killed left behind."""
+    for left in cache.glob(f"{MAKING}*-*"):
+        pid = left.name.removeprefix(MAKING).split("-")[0]
+        if not Path("/proc", pid).exists():
+            shutil.rmtree(left, ignore_errors=True)

@@ -1,7 +1,8 @@
 """The zoo: one folder a model pair, found by discovery; the folder's name is the model's name everywhere.
 
 A folder's `__init__.py` holds `PACKAGES` (distributions whose versions decide what the model answers) and `pair()`,
-and imports neither torch nor tensorflow. `DEPLOY_COMPARE_MODELS` names one more folder to find such folders in.
+and imports neither torch nor tensorflow. `DEPLOY_COMPARE_MODELS` names one more folder (an absolute path) to
+find such folders in.
 """
 
 from __future__ import annotations

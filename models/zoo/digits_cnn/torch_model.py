@@ -34,7 +34,7 @@ def load(weights: Path) -> DigitsCnn:
     """The trained module in eval mode."""
     from safetensors.torch import load_file
 
-    module = DigitsCnn().eval()
+    module: DigitsCnn = DigitsCnn().eval()
     # `num_batches_tracked` is bookkeeping of training, not a weight, and not in the canonical file.
     missing, unexpected = module.load_state_dict(load_file(weights), strict=False)
     faults = [name for name in missing if not name.endswith("num_batches_tracked")] + unexpected

@@ -41,7 +41,8 @@ def train() -> DigitsCnn:
             functional.cross_entropy(module(_shifted(images[chosen])), digits[chosen]).backward()
             optimizer.step()
             schedule.step()
-    return module.eval()
+    module.eval()
+    return module
 
 
 def _shifted(images: torch.Tensor) -> torch.Tensor:

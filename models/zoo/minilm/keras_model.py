@@ -1,4 +1,7 @@
-"""The twin: Keras layers only. Imported only inside functions, because importing it imports tensorflow."""
+"""The twin: Keras layers only. Imported only inside functions, because importing it imports tensorflow.
+
+Axes are added by `expand_dims`: TFLite has no built-in operator for `x[:, None]` of a tensor with two dynamic axes.
+"""
 
 from __future__ import annotations
 
@@ -34,14 +37,14 @@ class Embeddings(layers.Layer):  # type: ignore[misc]  # keras is not followed b
 
 
 class AttentionBias(layers.Layer):  # type: ignore[misc]
-    """What is added to the scores: mask (batch, sequence) of 1 and 0 → (batch, 1, 1, sequence) of 0 and `NOT_ATTENDED`."""
+    """What is added to the scores: mask (batch, sequence) 1 or 0 → (batch, 1, 1, sequence) 0 or `NOT_ATTENDED`."""
 
     def call(self, mask: Any) -> Any:
-        return (1.0 - mask[:, None, None, :]) * NOT_ATTENDED
+        return ops.expand_dims(1.0 - mask, (1, 2)) * NOT_ATTENDED
 
 
 class SelfAttention(layers.Layer):  # type: ignore[misc]
-    """Multi-head self-attention over (batch, sequence, width); `bias` (batch, 1, 1, sequence) is added to the scores."""
+    """Multi-head self-attention over (batch, sequence, width); `bias` (batch, 1, 1, sequence) joins the scores."""
 
     def __init__(self, canonical: rules.Weights, prefix: str) -> None:
         super().__init__(name=prefix.replace(".", "_"))
@@ -65,7 +68,7 @@ class Pooling(layers.Layer):  # type: ignore[misc]
     """Mean over the tokens of the mask, at unit length: (batch, sequence, width) → (batch, width)."""
 
     def call(self, x: Any, mask: Any) -> Any:
-        mean = ops.sum(x * mask[:, :, None], axis=1) / ops.sum(mask, axis=1, keepdims=True)
+        mean = ops.sum(x * ops.expand_dims(mask, -1), axis=1) / ops.sum(mask, axis=1, keepdims=True)
         return mean / ops.sqrt(ops.sum(ops.square(mean), axis=1, keepdims=True))
 
 

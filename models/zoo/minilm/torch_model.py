@@ -86,7 +86,7 @@ def load(weights: Path) -> MiniLM:
     from safetensors.torch import load_file
 
     canonical = load_file(weights)
-    module = MiniLM().eval()
+    module: MiniLM = MiniLM().eval()
     # Every token is of the first segment; the pooler is BERT's own and not part of the sentence encoder.
     state = {"segment": canonical.pop("embeddings.token_type_embeddings.weight")[0]}
     for name, tensor in canonical.items():

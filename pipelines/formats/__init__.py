@@ -1,0 +1,68 @@
+"""Export formats, found by discovery: one file each, its name is the format's name everywhere.
+
+A format's module imports no framework at its top and holds
+
+    FRAMEWORKS   the frameworks whose models it takes: "torch", "tensorflow"
+    VARIANTS     the precisions it can write: "fp32", …
+    PACKAGES     distributions whose versions decide what it writes; part of the cache key and of the manifest
+    export(pair, framework, variant, folder) -> Exported
+
+Formats do not import each other: what two of them share is in a `_file.py`, and all of those enter the cache key.
+`DEPLOY_COMPARE_FORMATS` names one more folder (an absolute path) to find such files in.
+"""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, cast
+
+from models.pair import ModelPair, TensorSpec
+
+PLUGINS = "DEPLOY_COMPARE_FORMATS"
+
+if os.environ.get(PLUGINS):
+    __path__.append(os.environ[PLUGINS])
+
+NAMES = tuple(sorted(found.name for found in pkgutil.iter_modules(__path__) if not found.name.startswith("_")))
+
+
+class UnknownFormat(Exception):
+    """No file of this package has this name."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"unknown format '{name}'; known: {', '.join(known)}")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an exporter wrote into its folder."""
+
+    entry: str
+    """The file or folder a runtime opens, relative to the folder."""
+    inputs: tuple[TensorSpec, ...]
+    """As the artifact binds them, in positional order."""
+    outputs: tuple[TensorSpec, ...]
+
+
+class Format(Protocol):
+    """The module of a format."""
+
+    __file__: str
+    FRAMEWORKS: tuple[str, ...]
+    VARIANTS: tuple[str, ...]
+    PACKAGES: tuple[str, ...]
+
+    def export(self, pair: ModelPair, framework: str, variant: str, folder: Path) -> Exported:
+        """Write the artifact's files into the empty folder; raises whatever the converter raises."""
+
+
+def load(name: str) -> Format:
+    """The module of a format; raises `UnknownFormat`. Imports no framework."""
+    if name not in NAMES:
+        raise UnknownFormat(name, NAMES)
+    return cast(Format, import_module(f"{__name__}.{name}"))
