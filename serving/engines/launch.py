@@ -47,7 +47,7 @@ def on_free_port(start: Callable[[int], AbstractContextManager[Deployment]]) -> 
     with ExitStack() as stack:
         for attempt in range(1, PORT_ATTEMPTS + 1):
             try:
-                deployment = stack.enter_context(start(_free_port()))
+                deployment = stack.enter_context(start(free_port()))
                 break
             except PortTaken:
                 if attempt == PORT_ATTEMPTS:
@@ -94,7 +94,8 @@ def tail(path: Path, lines: int, start: int = 0) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A loopback port that nobody listens on now."""
     while True:
         port = random.choice(PORTS)
         with socket.socket() as candidate:

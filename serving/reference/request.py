@@ -81,7 +81,8 @@ def _inputs(tensors: list[Any], binary: memoryview) -> dict[str, Array]:
 def _from_binary(name: str, size: object, binary: memoryview, dtype: np.dtype[Any]) -> Array:
     if not isinstance(size, int) or isinstance(size, bool) or size < 0 or size % dtype.itemsize:
         raise RequestError(
-            400, f"input {name!r}: 'binary_data_size' must be a multiple of {dtype.itemsize}, not {size!r}"
+            400,
+            f"input {name!r}: 'binary_data_size' must be a number of bytes divisible by {dtype.itemsize}, not {size!r}",
         )
     if size > len(binary):
         raise RequestError(400, f"input {name!r}: 'binary_data_size' is {size}, only {len(binary)} bytes are left")

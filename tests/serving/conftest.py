@@ -1,0 +1,81 @@
+"""Tiny artifacts, made once a session, and a reference server running in the host's environment."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from serving.engines.launch import free_port
+from tests.serving import client
+
+ROOT = Path(__file__).parents[2]
+RUNTIMES = {"onnx": "onnxruntime", "torchscript": "libtorch", "savedmodel": "tensorflow", "tflite": "litert"}
+
+Artifacts = Callable[[str], Path]
+Serve = Callable[..., AbstractContextManager[str]]
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
+    """The tiny artifact of a format; made in a process of its own, as frameworks do not leave one as they found it."""
+    made: dict[str, Path] = {}
+
+    def get(form: str) -> Path:
+        if form not in made:
+            folder = tmp_path_factory.mktemp(form)
+            command = [sys.executable, "-m", "tests.serving.tiny", form, str(folder)]
+            subprocess.run(command, check=True, cwd=ROOT, capture_output=True)
+            made[form] = folder
+        return made[form]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def serve() -> Serve:
+    """`with serve(folder, runtime) as url:` runs a reference server, and ends it by SIGTERM with exit status 0."""
+
+    @contextmanager
+    def running(folder: Path, runtime: str, *options: str) -> Iterator[str]:
+        port = free_port()
+        process = start_reference(folder, runtime, port, *options)
+        url = f"http://127.0.0.1:{port}"
+        try:
+            deadline = time.perf_counter() + 60
+            while not _ready(url):
+                assert process.poll() is None, process.communicate()
+                assert time.perf_counter() < deadline
+                time.sleep(0.02)
+            yield url
+            process.terminate()
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
+            process.communicate()
+
+    return running
+
+
+def start_reference(folder: Path, runtime: str, port: int, *options: str) -> subprocess.Popen[str]:
+    """Start a reference server with this interpreter."""
+    command = [sys.executable, "-m", "serving.reference", "--artifact", str(folder), "--runtime", runtime]
+    return subprocess.Popen(
+        [*command, "--port", str(port), "--threads", "1", *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _ready(url: str) -> bool:
+    try:
+        return client.call(url, "GET", "/v2/health/ready").status == 200
+    except OSError:
+        return False
