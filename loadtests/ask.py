@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
-import time
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from loadtests.errors import NotReady, ProtocolError
@@ -18,18 +22,42 @@ def post(url: str, request: Request, timeout_s: float) -> tuple[int, dict[str, s
     """
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
-    deadline = time.perf_counter() + timeout_s
+    with contextlib.closing(connection), _explained(url):
+        connection.connect()
+        with _cut_off(connection.sock, timeout_s, url):
+            connection.request("POST", request.path, request.body, request.headers)
+            response = connection.getresponse()
+            return response.status, dict(response.getheaders()), response.read()
+
+
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
     try:
-        connection.request("POST", request.path, request.body, request.headers)
-        # The socket's timeout is per operation; what is left of it goes to waiting for the answer.
-        connection.sock.settimeout(max(0.001, deadline - time.perf_counter()))
-        response = connection.getresponse()
-        return response.status, dict(response.getheaders()), response.read()
-    except TimeoutError as exc:
-        raise NotReady(f"{url}: no answer within {timeout_s:g} s") from exc
-    except (OSError, http.client.RemoteDisconnected, http.client.IncompleteRead) as exc:
+        yield
+    except (OSError, http.client.IncompleteRead) as exc:
         raise NotReady(f"{url}: {exc}") from exc
     except http.client.HTTPException as exc:
         raise ProtocolError(f"{url}: the answer is not HTTP: {exc!r}") from exc
+
+
+@contextmanager
+def _cut_off(connection: socket.socket, timeout_s: float, url: str) -> Iterator[None]:
+    """Break the connection when the time is up: the socket's own timeout starts anew with every byte that comes."""
+    late = threading.Event()
+
+    def cut() -> None:
+        late.set()
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(timeout_s, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (OSError, http.client.HTTPException) as exc:
+        if late.is_set() or isinstance(exc, TimeoutError):
+            raise NotReady(f"{url}: no answer within {timeout_s:g} s") from exc
+        raise
     finally:
-        connection.close()
+        timer.cancel()

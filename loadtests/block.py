@@ -62,7 +62,7 @@ class GeneratorUse:
 
 @dataclass(frozen=True)
 class ErrorKind:
-    """How often one kind of error occurred: `timeout`, `refused`, `closed`, `malformed`, `status_500`, `undecodable`, …"""
+    """How often one kind of error was seen: `timeout`, `unsent`, `refused`, `closed`, `malformed`, `status_500`, …"""
 
     kind: str
     count: int

@@ -11,6 +11,7 @@ once does not get a better p90 than one that answers them late; a percentile tha
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from numpy.typing import NDArray
 from loadtests.errors import SamplesError
 
 CONFIDENCE = 0.99
+ROUNDING_S = 1e-9
+"""0.05 + 3.0 - 3.0 is not 0.05: an end on the edge of the window must not fall out of it."""
 Milliseconds = NDArray[np.float64]
 
 
@@ -91,6 +94,13 @@ def figures(*blocks: Samples) -> Figures:
     )
 
 
+def spectrum(blocks: Sequence[Samples], percentiles: Sequence[float]) -> list[tuple[float, float]]:
+    """(percentile, latency in ms) of the blocks' requests taken together, leaving out what too few samples support."""
+    latency_ms = np.concatenate([np.where(b.ok, (b.end - b.intended) * 1e3, np.inf) for b in blocks])
+    found = ((percentile, _percentile(latency_ms, percentile / 100)) for percentile in percentiles)
+    return [(percentile, value) for percentile, value in found if value is not None]
+
+
 def achieved_rps(samples: Samples) -> float:
     """Right answers per second of a window as long as the one in which requests were intended.
 
@@ -102,7 +112,8 @@ def achieved_rps(samples: Samples) -> float:
     if not len(end):
         return 0.0
     shift = nearest_rank(end - samples.intended[samples.ok], 0.5) if samples.open else 0.0
-    return float(np.count_nonzero((end >= shift) & (end <= shift + samples.duration_s)) / samples.duration_s)
+    within = (end >= shift - ROUNDING_S) & (end <= shift + samples.duration_s + ROUNDING_S)
+    return float(np.count_nonzero(within) / samples.duration_s)
 
 
 def samples_needed(quantile: float) -> int:

@@ -1,0 +1,90 @@
+"""Measuring one block in this process with Locust. Import it first of all: it patches the process for gevent."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# isort: split
+# Locust patches sockets and threads on import; what was imported before it would keep the blocking ones.
+from locust.env import Environment
+
+# isort: split
+import gevent
+
+from loadtests import recorder, responses
+from loadtests.block import Block, Closed, GeneratorUse, Result
+from loadtests.errors import GeneratorError, ProtocolError
+from loadtests.samples import achieved_rps
+from loadtests.users.closed_loop import ClosedLoop
+from loadtests.users.open_loop import OpenLoop
+from loadtests.users.run import Run
+
+
+def measure(block: Block) -> Result:
+    """Drive one block, write its files, and say what it showed; raises `LoadTestError` where it could not be driven."""
+    begun = time.perf_counter()
+    closed = isinstance(block.arrivals, Closed)
+    users = block.arrivals.users if isinstance(block.arrivals, Closed) else 1
+    environment = Environment(user_classes=[ClosedLoop if closed else OpenLoop], catch_exceptions=False)
+    run = environment.run = Run(block, environment.events.request)
+    faults: list[Exception] = []
+    environment.events.user_error.add_listener(lambda exception, **_: faults.append(exception))
+    runner = environment.create_local_runner()
+    try:
+        runner.start(users, spawn_rate=users)
+        runner.spawning_greenlet.join()
+        with _no_garbage_collection():
+            cpu_fraction = _window(run)
+            # Locust's own stop would drop the requests in flight: they are joined first.
+            runner.user_greenlets.join(timeout=max(0.0, run.stop + block.drain_s - time.perf_counter()))
+    finally:
+        runner.quit()
+        run.client.close()
+    if faults:
+        raise GeneratorError(f"a user failed: {faults[0]!r}") from faults[0]
+    run.give_up()
+    return _conclude(run, GeneratorUse(cpu_fraction, wall_s=time.perf_counter() - begun))
+
+
+def _window(run: Run) -> float:
+    """Start the clock, sleep through the window, and return the fraction of a core that this process used meanwhile."""
+    run.begin()
+    wall, cpu = time.perf_counter(), time.process_time()
+    gevent.sleep(run.stop - wall)
+    return (time.process_time() - cpu) / (time.perf_counter() - wall)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """A full collection walks all that Locust imported for tens of ms; it would be booked to the server as latency."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+def _conclude(run: Run, use: GeneratorUse) -> Result:
+    block, kept = run.block, None
+    if block.responses is not None:
+        kept = run.recorder.decode_kept(run.protocol.decode, ProtocolError)
+        responses.save(block.responses, kept)
+    samples = run.recorder.samples(block, run.start)
+    recorder.write(block.samples, samples)
+    kinds = run.recorder.error_kinds()
+    return Result(
+        offered_rps=len(samples.ok) / block.duration_s if samples.open else None,
+        achieved_rps=achieved_rps(samples),
+        requests=len(samples.ok),
+        errors=sum(kind.count for kind in kinds),
+        error_kinds=kinds,
+        generator=use,
+        samples=block.samples,
+        responses=block.responses,
+    )

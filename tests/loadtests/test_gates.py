@@ -1,0 +1,74 @@
+"""A gate closes exactly at its limit, and names the remedy."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+
+from loadtests.gates import judge
+from loadtests.samples import Figures, Percentiles
+
+FINE = Figures(
+    requests=1000,
+    errors=0,
+    duration_s=5.0,
+    requests_per_s=200.0,
+    latency_ms=Percentiles(5.0, 6.0, 7.0),
+    service_ms=Percentiles(5.0, 6.0, 7.0),
+    lag_ms=Percentiles(0.2, 0.3, 0.4),
+    lag_p99_seen_ms=0.4,
+)
+
+
+def failed(figures: Figures, cpu_fraction: float = 0.1, offered_rps: float | None = 200.0) -> list[str]:
+    gates = judge(figures, offered_rps=offered_rps, cpu_fraction=cpu_fraction)
+    assert all(gate.remedy for gate in gates)
+    json.dumps([asdict(gate) for gate in gates], allow_nan=False)
+    return [gate.name for gate in gates if not gate.passed]
+
+
+def test_a_good_measurement_passes() -> None:
+    assert failed(FINE) == []
+
+
+@pytest.mark.parametrize(("achieved", "verdict"), [(197.9, ["achieved"]), (198.1, []), (202.1, ["achieved"])])
+def test_achieved_is_within_one_percent_of_offered(achieved: float, verdict: list[str]) -> None:
+    assert failed(replace(FINE, requests_per_s=achieved)) == verdict
+
+
+def test_a_closed_load_offers_no_rate_to_fall_short_of() -> None:
+    assert failed(replace(FINE, requests_per_s=1.0), offered_rps=None) == []
+
+
+@pytest.mark.parametrize(
+    ("p50", "lag", "verdict"),
+    [
+        (5.0, 1.0, []),
+        (5.0, 1.1, ["lag"]),
+        (100.0, 5.0, []),
+        (100.0, 5.1, ["lag"]),
+        (None, 1.1, ["lag"]),
+        (5.0, float("inf"), ["lag"]),
+    ],
+)
+def test_lag_is_at_most_a_millisecond_or_a_twentieth_of_the_median(
+    p50: float | None, lag: float, verdict: list[str]
+) -> None:
+    assert failed(replace(FINE, latency_ms=Percentiles(p50, None, None), lag_p99_seen_ms=lag)) == verdict
+
+
+@pytest.mark.parametrize(("cpu_fraction", "verdict"), [(0.79, []), (0.80, ["generator_cpu"])])
+def test_the_generator_has_cpu_to_spare(cpu_fraction: float, verdict: list[str]) -> None:
+    assert failed(FINE, cpu_fraction) == verdict
+
+
+def test_one_error_is_too_many() -> None:
+    assert failed(replace(FINE, errors=1)) == ["errors"]
+
+
+def test_a_p99_needs_samples_unless_only_the_pooled_load_must_have_them() -> None:
+    few = replace(FINE, requests=458)
+    assert failed(few) == ["samples"]
+    assert all(gate.passed for gate in judge(few, offered_rps=200.0, cpu_fraction=0.1, least_requests=1))

@@ -1,0 +1,135 @@
+"""Figures are arithmetic on raw samples, and nothing is printed that the samples do not support."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loadtests import samples
+from loadtests.errors import SamplesError
+from loadtests.recorder import write
+from loadtests.samples import Samples, figures
+
+
+def make(
+    latency_ms: np.ndarray | list[float],
+    *,
+    lag_ms: float = 0.0,
+    ok: np.ndarray | None = None,
+    rate_rps: float = 100.0,
+    open: bool = True,
+) -> Samples:
+    """Requests at that rate; each took that long from its intended instant."""
+    count = len(latency_ms)
+    intended = np.arange(count) / rate_rps
+    return Samples(
+        payload=np.zeros(count, dtype=np.int32),
+        intended=intended,
+        sent=intended + lag_ms / 1e3,
+        end=intended + np.asarray(latency_ms) / 1e3,
+        ok=np.ones(count, dtype=np.bool_) if ok is None else ok,
+        status=np.full(count, 200, dtype=np.int16),
+        response_bytes=np.full(count, 64, dtype=np.int64),
+        duration_s=count / rate_rps,
+        open=open,
+    )
+
+
+def test_latency_is_from_the_intended_instant_service_from_sent_and_lag_between() -> None:
+    seen = figures(make(np.arange(1.0, 1001.0), lag_ms=0.5))
+    assert seen.latency_ms.p50 == pytest.approx(500)
+    assert seen.latency_ms.p90 == pytest.approx(900)
+    assert seen.latency_ms.p99 == pytest.approx(990)
+    assert seen.service_ms.p99 == pytest.approx(989.5)
+    assert seen.lag_ms.p99 == pytest.approx(0.5)
+
+
+def test_a_percentile_is_one_of_the_samples() -> None:
+    values = np.array([3.0, 1.0, 2.0, 4.0])
+    assert [samples.nearest_rank(values, q) for q in (0.25, 0.5, 0.51, 1.0)] == [1.0, 2.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize(("quantile", "needed"), [(0.50, 7), (0.90, 44), (0.95, 90), (0.99, 459)])
+def test_a_percentile_needs_samples(quantile: float, needed: int) -> None:
+    assert samples.samples_needed(quantile) == needed
+    assert quantile**needed <= 0.01 < quantile ** (needed - 1)
+
+
+@pytest.mark.parametrize(
+    ("count", "printed"), [(6, ()), (7, ("p50",)), (43, ("p50",)), (44, ("p50", "p90")), (458, ("p50", "p90"))]
+)
+def test_percentiles_are_withheld_where_there_are_too_few(count: int, printed: tuple[str, ...]) -> None:
+    seen = figures(make(np.ones(count))).latency_ms
+    assert tuple(name for name in ("p50", "p90", "p99") if getattr(seen, name) is not None) == printed
+
+
+def test_pooled_blocks_have_the_samples_that_one_has_not() -> None:
+    block = make(np.ones(300))
+    assert figures(block).latency_ms.p99 is None
+    pooled = figures(block, block)
+    assert pooled.latency_ms.p99 == pytest.approx(1)
+    assert (pooled.requests, pooled.duration_s) == (600, 6.0)
+    assert pooled.requests_per_s == pytest.approx(100)
+
+
+def test_errors_do_not_flatter_latency() -> None:
+    latency_ms = np.where(np.arange(1000) % 20 == 0, 500.0, 1.0)
+    answered = figures(make(latency_ms))
+    refused = figures(make(latency_ms, ok=latency_ms < 500))  # the slow ones refused instead
+    assert (answered.errors, refused.errors) == (0, 50)
+    assert answered.latency_ms.p99 == pytest.approx(500)
+    assert refused.latency_ms.p90 == pytest.approx(1)
+    assert refused.latency_ms.p99 is None
+    assert refused.service_ms.p99 is None
+
+
+def test_what_never_left_shows_in_the_lag() -> None:
+    block = make(np.ones(500))
+    block.sent[:10] = np.nan
+    seen = figures(block)
+    assert seen.lag_ms.p99 is None
+    assert seen.lag_p99_seen_ms == np.inf
+
+
+def test_a_constant_latency_takes_nothing_from_an_open_load() -> None:
+    assert samples.achieved_rps(make(np.full(300, 50.0))) == pytest.approx(100)
+
+
+def test_an_overloaded_server_achieves_what_it_can_serve() -> None:
+    count = np.arange(1000)
+    ends_ms = (count + 1) / 80 * 1e3  # it serves 80 of the 100 a second, in order
+    assert samples.achieved_rps(make(ends_ms - count / 100 * 1e3)) == pytest.approx(80, rel=0.01)
+
+
+def test_a_closed_load_counts_what_ended_within_the_window() -> None:
+    assert samples.achieved_rps(make(np.full(100, 15.0), open=False)) == 99  # the last one ended 5 ms after it
+
+
+def test_no_right_answer_is_no_throughput() -> None:
+    assert samples.achieved_rps(make(np.ones(10), ok=np.zeros(10, dtype=np.bool_))) == 0
+
+
+def test_samples_survive_the_file(tmp_path: Path) -> None:
+    block = make(np.arange(10.0), open=False)
+    write(str(tmp_path / "samples.parquet"), block)
+    again = samples.read(tmp_path / "samples.parquet")
+    for name in samples.COLUMNS:
+        np.testing.assert_array_equal(getattr(again, name), getattr(block, name))
+        assert getattr(again, name).dtype == getattr(block, name).dtype
+    assert (again.duration_s, again.open) == (block.duration_s, False)
+    assert [path.name for path in tmp_path.iterdir()] == ["samples.parquet"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not parquet"])
+def test_a_file_that_is_not_samples_is_one_clear_error(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "samples.parquet").write_bytes(content)
+    with pytest.raises(SamplesError, match=r"samples\.parquet"):
+        samples.read(tmp_path / "samples.parquet")
+
+
+def test_no_block_has_no_figures() -> None:
+    with pytest.raises(ValueError, match="at least one block"):
+        figures()
