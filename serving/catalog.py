@@ -1,7 +1,11 @@
-"""The servers there are: one folder each under `serving/servers`, described by its `server.yaml`."""
+"""The servers there are: one folder each under `serving/servers`, described by its `server.yaml`.
+
+`DEPLOY_COMPARE_SERVERS` names one more folder (an absolute path) to find such folders in.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import yaml
@@ -9,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from serving.errors import ServingError, UnknownServer
 
-FOLDER = Path(__file__).parent / "servers"
+PLUGINS = "DEPLOY_COMPARE_SERVERS"
 
 
 class Server(BaseModel):
@@ -29,7 +33,7 @@ class Server(BaseModel):
     """What to start, without the interpreter: `-m serving.reference …` is run by the environment's Python."""
     ready_path: str
     dockerfile: Path
-    """Relative to the folder."""
+    """Relative to the folder, or absolute."""
     start_timeout_s: float = 120.0
 
     @property
@@ -39,15 +43,23 @@ class Server(BaseModel):
 
 def names() -> list[str]:
     """Names of all servers, sorted."""
-    return sorted(path.parent.name for path in FOLDER.glob("*/server.yaml"))
+    return sorted(_folders())
 
 
 def load(name: str) -> Server:
     """Read one server's description; raises `UnknownServer`, or `ServingError` where its `server.yaml` is malformed."""
-    path = FOLDER / name / "server.yaml"
-    if name not in names():
-        raise UnknownServer(f"unknown server {name!r}; known: {', '.join(names())}")
+    folders = _folders()
+    if name not in folders:
+        raise UnknownServer(f"unknown server {name!r}; known: {', '.join(sorted(folders))}")
+    path = folders[name] / "server.yaml"
     try:
-        return Server(name=name, folder=path.parent, **yaml.safe_load(path.read_text()))
+        return Server(name=name, folder=folders[name], **yaml.safe_load(path.read_text()))
     except (ValidationError, yaml.YAMLError, TypeError) as exc:
         raise ServingError(f"{path}: {exc}") from exc
+
+
+def _folders() -> dict[str, Path]:
+    places = [Path(__file__).parent / "servers"]
+    if os.environ.get(PLUGINS):
+        places.append(Path(os.environ[PLUGINS]))
+    return {path.parent.name: path.parent for place in places for path in place.glob("*/server.yaml")}

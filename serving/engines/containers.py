@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 RUN, OWNER = "deploy-compare.run", "deploy-compare.owner"
 ARTIFACT = "/artifact"
 USER = "65532:65532"
-STOP_TIMEOUT_S = 5
+STOP_TIMEOUT_S = 3
 
 
 def new_name(server: str) -> str:

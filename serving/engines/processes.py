@@ -17,7 +17,7 @@ from serving.engines import confine, launch, owner, usage
 from serving.engines.contract import Budget, Usage
 from serving.errors import ServerGone
 
-STOP_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 3.0
 SOURCES = Path(serving.__file__).parents[1]
 
 # Children get SIGKILL when the *thread* that started them ends, so this one lives as long as the run does.

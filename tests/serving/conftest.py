@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
+from serving.engines import load
+from serving.engines.contract import Engine
 from serving.engines.launch import free_port
 from tests.serving import client
 
@@ -79,3 +82,28 @@ def _ready(url: str) -> bool:
         return client.call(url, "GET", "/v2/health/ready").status == 200
     except OSError:
         return False
+
+
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the engines of this session keep their servers' logs."""
+    return tmp_path_factory.mktemp("logs")
+
+
+@pytest.fixture(scope="session", params=[pytest.param("docker", marks=pytest.mark.docker), "process"])
+def engine(request: pytest.FixtureRequest, logs: Path) -> Engine:
+    """Each engine in turn, on the clone's own cache, so that images and environments are built once."""
+    found = load(request.param, ROOT / ".cache", logs)
+    if reason := found.unavailable():
+        pytest.skip(reason)
+    return found
+
+
+def server_process(url: str) -> psutil.Process | None:
+    """The process that serves a URL, in a container or not, as the host sees it; None where there is none."""
+    port = url.rpartition(":")[2]
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        if command[1:3] == ["-m", "serving.reference"] and port in command:
+            return process
+    return None

@@ -59,6 +59,12 @@ def test_a_runtime_that_fails_gives_a_clean_500(tmp_path: Path, serve: Serve) ->
         assert "\n" not in answer.json["error"]
 
 
+def _rename_input(folder: Path) -> None:
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["inputs"][0]["name"] = "z"
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
 @pytest.mark.parametrize(
     ("break_it", "words"),
     [
@@ -87,12 +93,6 @@ def test_a_taken_port_ends_the_start_with_one_line(artifacts: Artifacts) -> None
         taken.listen()
         stderr = _refused_start(artifacts("onnx"), taken.getsockname()[1])
     assert "Address already in use" in stderr
-
-
-def _rename_input(folder: Path) -> None:
-    manifest = json.loads((folder / MANIFEST).read_text())
-    manifest["inputs"][0]["name"] = "z"
-    (folder / MANIFEST).write_text(json.dumps(manifest))
 
 
 def _refused_start(folder: Path, port: int) -> str:
