@@ -47,9 +47,10 @@ def save(path: Path, cases: Sequence[Case]) -> None:
 
 
 def load(path: Path) -> tuple[Case, ...]:
-    """Read what `save` wrote; raises OSError, ValueError or `zipfile.BadZipFile` where it is not that."""
+    """Read what `save` wrote; raises OSError, EOFError, ValueError or `zipfile.BadZipFile` where it is not that."""
     cases: dict[int, Case] = {}
-    with np.load(path, allow_pickle=False) as archive:
+    # Opened here, because np.load does not close a file that turns out not to be an archive.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         for entry in archive.files:
             index, side, name = entry.split("/", 2)
             case = cases.setdefault(int(index), Case({}, {}))

@@ -24,10 +24,11 @@ from models.cases import Reference
 from models.fingerprint import digest, environment, model_files, model_packages, sources, versions
 from pipelines import formats, parity, worker
 from pipelines.parity import Parity
-from pipelines.worker_process import ExportError as ExportError
-from pipelines.worker_process import Stage, run
+from pipelines.worker_process import ExportError, Stage, run
 from serving.reference import artifact as on_disk
 from serving.reference.artifact import ArtifactError, Manifest
+
+__all__ = ["CACHE", "Artifact", "ExportError", "export", "key", "reference", "verify"]
 
 CACHE = Path(__file__).parents[1] / ".cache" / "artifacts"
 RUNTIMES = Path(on_disk.__file__).with_name("runtimes")
@@ -116,7 +117,7 @@ def _reference(model: str, cache: Path, timeout_s: float) -> tuple[Path, Referen
     """The reference's folder in the cache, and what is in it."""
     name = digest([model, str(versions(model_packages(model)))], [*model_files(model), *_worker_files()])
     folder = cache / name
-    with suppress(OSError, ValueError, zipfile.BadZipFile):  # absent, or no longer what was written
+    with suppress(OSError, EOFError, ValueError, zipfile.BadZipFile):  # absent, or no longer what was written
         return folder, _read(folder)
     shutil.rmtree(folder, ignore_errors=True)
     with _making(cache, name) as scratch:

@@ -51,8 +51,10 @@ def run(stage: Stage, arguments: Sequence[str], log: Path, timeout_s: float) -> 
 def _classified(status: int, log: Path) -> tuple[Reason, str]:
     """Reason and message for a worker that ended with this status."""
     text = log.read_text(errors="replace")
-    if status == -signal.SIGKILL or "std::bad_alloc" in text:
+    if status == -signal.SIGKILL:
         return "out_of_memory", "killed by SIGKILL, as the kernel does when memory runs out"
+    if "std::bad_alloc" in text:
+        return "out_of_memory", "native code could not allocate memory (std::bad_alloc)"
     if status < 0:
         return "converter_crash", f"killed by {signal.Signals(-status).name}"
     kinds: dict[int, Reason] = {worker.DISK_FULL: "disk_full", worker.OUT_OF_MEMORY: "out_of_memory"}

@@ -1,0 +1,101 @@
+"""What every model pair promises, on every pair there is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from models import zoo
+from models.errors import UnknownModel
+from models.pair import ModelPair, Tensors, TensorSpec
+from pipelines import artifacts
+
+
+@pytest.fixture(params=zoo.NAMES)
+def pair(request: pytest.FixtureRequest) -> ModelPair:
+    return zoo.load(request.param)
+
+
+def test_an_unknown_model_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(UnknownModel, match=r"^unknown model 'resnet'; known: digits_cnn, minilm$"):
+        zoo.load("resnet")
+
+
+def test_looking_at_pairs_imports_no_framework() -> None:
+    code = (
+        "import sys; from models import zoo, weights, cases, fingerprint; [zoo.load(name) for name in zoo.NAMES];"
+        "sys.exit(', '.join({'torch', 'tensorflow', 'keras'} & sys.modules.keys()))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).stderr.strip() == b""
+
+
+def test_the_folder_name_is_the_name(pair: ModelPair) -> None:
+    assert zoo.load(pair.name) is pair
+
+
+def test_inputs_are_what_the_pair_says(pair: ModelPair) -> None:
+    for cases in (pair.parity_inputs(), pair.load_inputs(), pair.evaluation_inputs()):
+        for case in cases:
+            _check(pair, pair.inputs, case)
+
+
+def test_reference_outputs_are_what_the_pair_says(pair: ModelPair) -> None:
+    reference = artifacts.reference(pair.name)
+    for case in (*reference.parity, *reference.load, *reference.evaluation):
+        _check(pair, pair.outputs, case.outputs)
+
+
+def test_parity_inputs_vary_every_dynamic_axis(pair: ModelPair) -> None:
+    assert {1, 3, 8} <= _sizes(pair, "batch")
+    for axis in pair.axes:
+        assert len(_sizes(pair, axis)) >= 3, axis
+
+
+def test_a_load_request_is_one_item(pair: ModelPair) -> None:
+    assert all(array.shape[0] == 1 for case in pair.load_inputs() for array in case.values())
+
+
+def test_the_source_has_the_quality_of_itself(pair: ModelPair) -> None:
+    outputs = [case.outputs for case in artifacts.reference(pair.name).evaluation]
+    for quality in pair.quality(outputs, outputs):
+        assert quality.value == quality.reference
+
+
+@pytest.mark.slow
+def test_the_keras_twin_agrees_with_the_torch_source(pair: ModelPair) -> None:
+    """On all parity inputs, to 1e-5 of the largest output: the exporting worker compares them."""
+    artifact = artifacts.export(pair.name, "tensorflow", "savedmodel", "fp32")
+    source, _ = artifacts.verify(artifact, "tensorflow")
+    assert source.hop == "source"
+    assert source.passed
+    assert source.max_rel_error is not None
+    assert source.max_rel_error <= 1e-5
+
+
+def _check(pair: ModelPair, specs: tuple[TensorSpec, ...], tensors: Tensors) -> None:
+    assert list(tensors) == [spec.name for spec in specs]
+    axes: dict[str, int] = {}
+    for spec in specs:
+        array = tensors[spec.name]
+        assert array.dtype == np.dtype(spec.dtype)
+        assert array.ndim == len(spec.shape)
+        for size, expected in zip(array.shape, spec.shape, strict=True):
+            if isinstance(expected, str):
+                low, high = pair.axes[expected]
+                assert low <= size <= high
+                assert axes.setdefault(expected, size) == size
+            else:
+                assert size == expected
+
+
+def _sizes(pair: ModelPair, axis: str) -> set[int]:
+    return {
+        case[spec.name].shape[index]
+        for case in pair.parity_inputs()
+        for spec in pair.inputs
+        for index, name in enumerate(spec.shape)
+        if name == axis
+    }
