@@ -134,7 +134,9 @@ def _load(workload: str, events: Sequence[BlockMeasured], raw: Sequence[Samples]
     cpu_fraction = max(event.generator_cpu_fraction for event in events)
     offered = [event.offered_rps for event in events if event.offered_rps is not None]
     offered_rps = sum(offered) / len(offered) if offered else None
-    judged = gates.judge(pooled, offered_rps=offered_rps, cpu_fraction=cpu_fraction)
+    # A p99 needs more requests and is withheld without them; a load too short for a p90 is not worth reporting.
+    least = samples.samples_needed(0.90)
+    judged = gates.judge(pooled, offered_rps=offered_rps, cpu_fraction=cpu_fraction, least_requests=least)
     answered = pooled.requests - pooled.errors
     return results.Load(
         workload=workload,
@@ -171,14 +173,12 @@ def _percentiles(figures: samples.Figures) -> results.Percentiles:
 
 
 def _comparisons(cells: Sequence[results.Cell]) -> list[results.Comparison]:
-    """Every two cells of a model that are ok, on each workload and metric that both have in the same rounds."""
+    """Every two cells of a model that did not fail, on each workload that is valid in both, and each metric."""
     found = []
-    for a, b in itertools.combinations([cell for cell in cells if cell.status == "ok"], 2):
-        if a.model != b.model:
-            continue
-        loads_b = {load.workload: load for load in b.loads}
+    for a, b in itertools.combinations([cell for cell in cells if cell.status != "failed"], 2):
+        loads_b = {load.workload: load for load in b.loads if load.valid and a.model == b.model}
         for load in a.loads:
-            for metric in METRICS:
+            for metric in METRICS if load.valid and load.workload in loads_b else ():
                 ratio = _paired(load, loads_b[load.workload], metric)
                 if ratio:
                     found.append(_comparison(load.workload, metric, a.id, b.id, ratio))

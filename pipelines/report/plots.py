@@ -53,7 +53,7 @@ def _spectrum(workload: str, loads: Sequence[tuple[Cell, Load]]) -> Plot:
             line={"color": COLORS[cell.framework], "dash": dash},
             hovertemplate="%{x}: %{y:.3g} ms<extra>" + _name(cell) + "</extra>",
         )
-    figure.update_yaxes(title="latency, ms (log)", type="log", dtick="D2")
+    figure.update_yaxes(title="latency, ms (log)", type="log", tickformat="~g")
     note = "How long requests waited, from their intended instant; a curve ends where there were too few requests."
     return Plot(f"Latency, {workload}", _fragment(figure), note)
 

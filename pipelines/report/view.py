@@ -68,6 +68,8 @@ class View:
     """Failed and invalid cells."""
     skipped: tuple[Cell, ...]
     environment: tuple[tuple[str, str], ...]
+    image_word: str
+    """What a server starts from on the run's engine."""
     questions: dict[str, str]
     frameworks: dict[str, str]
 
@@ -87,6 +89,7 @@ def view(results: Results, scorecard: Scorecard) -> View:
         troubled=tuple(cell for cell in tried if cell.status != "ok"),
         skipped=tuple(cell for cell in results.cells if cell.status == "skipped"),
         environment=tuple(_environment(results.environment)),
+        image_word="Environment" if _engine(results) == "process" else "Image",
         questions=AXIS_QUESTIONS,
         frameworks=FRAMEWORKS,
     )

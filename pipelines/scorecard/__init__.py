@@ -9,9 +9,12 @@ from pipelines.scorecard import judges, metrics, wording
 from pipelines.scorecard.lines import AXES, FRAMEWORKS, Axis, AxisRow, Line, Path, Scorecard, Side
 from pipelines.scorecard.metrics import Metric
 
+WORKING = {"ok", "invalid"}
+"""Cells that answer rightly to the end: an invalid one has a load that cannot be believed, and all else."""
+
 
 def score(results: Results) -> Scorecard:
-    """The scorecard of a run. Only cells that are ok count as a way to production; only valid loads count as speed."""
+    """The scorecard of a run. A failed cell is no way to production; of an invalid one, its invalid loads do not count."""
     models = list(dict.fromkeys(cell.model for cell in results.cells))
     tolerance = float(results.experiment["tolerance"])
     lines = [line for model in models for line in _lines(model, results, tolerance)]
@@ -27,11 +30,11 @@ def _row(axis: Axis, lines: Sequence[Line]) -> AxisRow:
 
 def _lines(model: str, results: Results, tolerance: float) -> list[Line]:
     tried = [cell for cell in results.cells if cell.model == model and cell.status != "skipped"]
-    ok = [cell for cell in tried if cell.status == "ok"]
-    asked = [*metrics.fidelity(tolerance), *metrics.footprint(ok)]
-    for workload in dict.fromkeys(load.workload for cell in ok for load in cell.loads):
-        asked += _speed(workload, ok, results.comparisons)
-    lines = [_line(metric, model, ok) for metric in asked]
+    working = [cell for cell in tried if cell.status in WORKING]
+    asked = [*metrics.fidelity(tolerance), *metrics.footprint(working)]
+    for workload in dict.fromkeys(load.workload for cell in working for load in cell.loads):
+        asked += _speed(workload, working, results.comparisons)
+    lines = [_line(metric, model, working) for metric in asked]
     return [_reach(model, tried), *(line for line in lines if line.torch.paths or line.tensorflow.paths)]
 
 
@@ -39,7 +42,7 @@ def _reach(model: str, tried: Sequence[Cell]) -> Line:
     sides = {}
     for framework in FRAMEWORKS:
         of = [cell for cell in tried if cell.framework == framework]
-        works = tuple(Path(cell.id, _label(cell, tried), 1.0) for cell in of if cell.status in {"ok", "invalid"})
+        works = tuple(Path(cell.id, _label(cell, tried), 1.0) for cell in of if cell.status in WORKING)
         sides[framework] = Side(works, len(of))
     torch, tensorflow = sides["torch"], sides["tensorflow"]
     a, b = len(torch.paths), len(tensorflow.paths)
@@ -49,9 +52,9 @@ def _reach(model: str, tried: Sequence[Cell]) -> Line:
     return Line("reach", "export paths that work", "", True, model, None, torch, tensorflow, leader, factor, evidence)
 
 
-def _speed(workload: str, ok: Sequence[Cell], comparisons: Sequence[Comparison]) -> list[Metric]:
+def _speed(workload: str, cells: Sequence[Cell], comparisons: Sequence[Comparison]) -> list[Metric]:
     """A closed workload shows requests/s, an open one shows latency; CPU per request is a figure of both."""
-    loads = {cell.id: load for cell in ok for load in cell.loads if load.workload == workload and load.valid}
+    loads = {cell.id: load for cell in cells for load in cell.loads if load.workload == workload and load.valid}
 
     def metric(field: str, name: str, unit: str, of: Callable[[Load], float | None]) -> Metric:
         def figure(cell: Cell) -> float | None:

@@ -1,0 +1,95 @@
+"""The scorecard: who leads, by how much, and when nothing is claimed."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipelines.results import Results
+from pipelines.scorecard import score
+from pipelines.scorecard.lines import AXES, Line
+from tests.pipelines.made import cell, cell_id, comparison, failed, load, run
+
+
+def line(results: Results, metric: str) -> Line:
+    return next(line for line in score(results).lines if line.metric == metric)
+
+
+FOUR = (cell("torchscript", 2.0), cell("onnx", 1.0), cell("savedmodel", 4.0), cell("tflite", 1.5))
+
+
+def test_there_is_one_row_an_axis() -> None:
+    assert tuple(row.axis for row in score(run(*FOUR)).rows) == AXES
+
+
+def test_a_lead_is_the_best_path_against_the_best_path() -> None:
+    found = line(run(*FOUR, comparisons=(comparison("onnx", "tflite", 1 / 1.5),)), "latency p50")
+    assert (found.leader, found.factor) == ("torch", pytest.approx(1.5))
+    assert [path.label for path in found.torch.paths] == ["onnx", "torchscript"]
+    assert [path.label for path in found.tensorflow.paths] == ["tflite", "savedmodel"]
+
+
+@pytest.mark.parametrize(("a", "b", "ratio"), [("onnx", "tflite", 1 / 1.5), ("tflite", "onnx", 1.5)])
+def test_a_comparison_means_the_same_in_either_order(a: str, b: str, ratio: float) -> None:
+    found = line(run(*FOUR, comparisons=(comparison(a, b, ratio),)), "latency p50")
+    assert found.leader == "torch"
+    assert found.evidence.startswith("95 % interval 1.46–1.5")
+
+
+@pytest.mark.parametrize("verdict", ["inconclusive", "equivalent"])
+def test_blocks_that_support_no_lead_show_no_difference(verdict: str) -> None:
+    found = line(run(*FOUR, comparisons=(comparison("onnx", "tflite", 0.8, verdict),)), "latency p50")
+    assert found.leader is None
+    assert verdict in found.evidence
+
+
+def test_more_requests_per_second_is_better() -> None:
+    compared = comparison("onnx", "tflite", 1.5, workload="closed", metric="achieved_rps")
+    found = line(run(*FOUR, comparisons=(compared,)), "throughput")
+    assert found.leader == "torch"
+    assert found.torch.best is not None
+    assert found.torch.best.label == "onnx"
+
+
+def test_an_invalid_load_is_no_figure() -> None:
+    spoiled = cell("onnx", 1.0, status="invalid", loads=(load("steady", 100.0, 0.1, 100.0, valid=False),))
+    found = line(run(cell("torchscript", 2.0), spoiled, cell("tflite", 1.5)), "latency p50")
+    assert [path.label for path in found.torch.paths] == ["torchscript"]
+
+
+def test_reach_counts_what_was_tried() -> None:
+    found = line(run(failed("torchscript"), cell("onnx"), cell("savedmodel"), cell("tflite")), "export paths that work")
+    assert (len(found.torch.paths), found.torch.tried) == (1, 2)
+    assert (len(found.tensorflow.paths), found.tensorflow.tried) == (2, 2)
+    assert found.leader == "tensorflow"
+
+
+def test_errors_within_the_tolerance_are_no_lead() -> None:
+    assert line(run(*FOUR), "worst parity error").leader is None
+
+
+def test_sizes_are_counted_and_lead_without_blocks() -> None:
+    found = line(run(*FOUR), "image size")
+    assert (found.leader, found.factor) == ("torch", pytest.approx(1.5))
+
+
+def test_one_cold_start_each_supports_no_lead() -> None:
+    once = cell("onnx").deploy
+    assert once is not None
+    cells = [
+        cell(name, deploy=once.model_copy(update={"cold_start_s": (seconds,)}))
+        for name, seconds in (("onnx", 1.0), ("tflite", 9.0))
+    ]
+    assert line(run(*cells), "cold start").leader is None
+
+
+def test_a_model_with_nothing_left_says_so() -> None:
+    verdict = score(run(failed("torchscript"), failed("tflite"))).verdicts["digits_cnn"]
+    assert verdict == "digits_cnn: 0 of 1 tried paths work from PyTorch, 0 of 1 from TensorFlow; nothing to compare."
+
+
+def test_the_sentence_names_leads_with_their_figures() -> None:
+    sentence = score(run(*FOUR, comparisons=(comparison("onnx", "tflite", 1 / 1.5),))).verdicts["digits_cnn"]
+    assert "PyTorch's best path leads on" in sentence
+    assert "latency p50, steady (onnx 1.00 ms, 1.50×)" in sentence
+    assert "no difference shown in" in sentence
+    assert cell_id("onnx") not in sentence
