@@ -51,7 +51,7 @@ def _find(client: DockerClient, tag: str) -> Image | None:
 
 
 def _write_context(context: IO[bytes], wheels: Path, requirements: Path, dockerfile: Path) -> None:
-    with tarfile.open(fileobj=context, mode="w") as archive:
+    with tarfile.open(fileobj=context, mode="w", dereference=True) as archive:
         archive.add(dockerfile, "Dockerfile")
         archive.add(requirements, "requirements.txt")
         for wheel in sorted(wheels.glob("*.whl")):

@@ -84,8 +84,11 @@ def cell(format_: str, p50: float = 1.0, **changes: Any) -> results.Cell:
 
 
 def failed(format_: str, reason: str = "converter_crash: killed by SIGSEGV") -> results.Cell:
-    empty = {"export": None, "parity": (), "quality": None, "deploy": None, "loads": ()}
-    return cell(format_, status="failed", stage="export", reason=reason, detail="Segmentation fault <b>", **empty)
+    nothing: dict[str, Any] = {"export": None, "parity": (), "quality": None, "deploy": None, "loads": ()}
+    detail = "Segmentation fault <b>"
+    return cell(format_).model_copy(
+        update={"status": "failed", "stage": "export", "reason": reason, "detail": detail, **nothing}
+    )
 
 
 def comparison(a: str, b: str, ratio: float, verdict: str = "different", **fields: Any) -> results.Comparison:

@@ -40,7 +40,8 @@ def test_a_difference_below_two_percent_decides_nothing() -> None:
 
 def test_two_blocks_give_a_ratio_without_an_interval() -> None:
     ratio = paired_ratio([2.0, 2.0], [1.0, 1.0])
-    assert (ratio.ratio, ratio.ci95, ratio.verdict) == (pytest.approx(2.0), None, "inconclusive")
+    assert ratio.ratio == pytest.approx(2.0)
+    assert (ratio.ci95, ratio.verdict) == (None, "inconclusive")
 
 
 def test_swapping_the_cells_inverts_the_ratio() -> None:
