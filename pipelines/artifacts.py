@@ -105,10 +105,10 @@ def verify(
     hops = [worker.read_parity(entry / worker.SOURCE_PARITY)] if artifact.manifest.framework == "tensorflow" else []
     with suppress(OSError, ValueError, TypeError):
         return (*hops, worker.read_parity(answer))
-    with _room("verify", entry), tempfile.TemporaryDirectory(prefix=MAKING, dir=entry) as scratch:
-        made = Path(scratch, answer.name)
+    with _scratch("verify", entry.parent) as scratch:
+        made = scratch / answer.name
         arguments = [str(artifact.folder), runtime, str(threads), str(against), str(made)]
-        run("verify", ["verify", *arguments], Path(scratch, LOG), timeout_s)
+        run("verify", ["verify", *arguments], scratch / LOG, timeout_s)
         made.replace(answer)
     return (*hops, worker.read_parity(answer))
 
@@ -150,37 +150,40 @@ def _cached(entry: Path, cached: bool) -> Artifact | None:
 
 @contextmanager
 def _making(cache: Path, name: str) -> Iterator[Path]:
-    """A folder beside the cache's entries: `cache/name` at once when the block ends well, and else gone."""
-    with _room("export", cache):
-        cache.mkdir(parents=True, exist_ok=True)
-        _sweep(cache)
-        scratch = Path(tempfile.mkdtemp(prefix=f"{MAKING}{os.getpid()}-", dir=cache))
+    """A folder that becomes `cache/name` at once when the block ends well, and else is gone."""
+    with _scratch("export", cache) as scratch:
+        yield scratch
+        scratch.chmod(0o755)
         try:
-            yield scratch
-            scratch.chmod(0o755)
             scratch.rename(cache / name)
         except OSError as exc:
             # Another run made the same entry meanwhile; it is as good as ours.
             if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextmanager
-def _room(stage: Stage, folder: Path) -> Iterator[None]:
-    """A full disk is a classified failure on this side of the subprocess as well."""
+def _scratch(stage: Stage, cache: Path) -> Iterator[Path]:
+    """A folder beside the cache's entries for as long as the block lasts; a disk that is full is an `ExportError`."""
     try:
-        yield
+        cache.mkdir(parents=True, exist_ok=True)
+        _sweep(cache)
+        with tempfile.TemporaryDirectory(
+            prefix=f"{MAKING}{os.getpid()}-", dir=cache, ignore_cleanup_errors=True
+        ) as scratch:
+            yield Path(scratch)
     except OSError as exc:
         if exc.errno != errno.ENOSPC:
             raise
-        raise ExportError(stage, "disk_full", f"no space left in {folder}", str(exc)) from exc
+        raise ExportError(stage, "disk_full", f"no space left for {cache}", str(exc)) from exc
 
 
 def _sweep(cache: Path) -> None:
     """Remove what processes that were killed left behind."""
     for left in cache.glob(f"{MAKING}*-*"):
-        pid = left.name.removeprefix(MAKING).split("-")[0]
-        if not Path("/proc", pid).exists():
+        try:
+            os.kill(int(left.name.removeprefix(MAKING).split("-")[0]), 0)
+        except ProcessLookupError:
             shutil.rmtree(left, ignore_errors=True)
+        except PermissionError:  # alive, and another user's
+            continue

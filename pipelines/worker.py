@@ -42,6 +42,9 @@ SOURCE_PARITY = "source_parity.json"
 def export(model: str, framework: str, format: str, variant: str, out: str, reference: str | None = None) -> None:
     """Write the artifact to `out/artifact`; with a reference, the twin's parity with it to `out/source_parity.json`."""
     pair, exporter = zoo.load(model), formats.load(format)
+    if framework not in exporter.FRAMEWORKS or variant not in exporter.VARIANTS:
+        takes = f"{' or '.join(exporter.FRAMEWORKS)} as {' or '.join(exporter.VARIANTS)}"
+        raise ValueError(f"{format} takes {takes}, not {framework} as {variant}")
     folder = Path(out, ARTIFACT)
     folder.mkdir()
     started = time.perf_counter()
@@ -125,7 +128,7 @@ def _readable_by_all(folder: Path) -> None:
 
 
 def _end_with_parent() -> None:
-    """Ask Linux to end this process when the one that started it ends, even by SIGKILL."""
+    """Ask Linux to end this process when the thread that started it ends, even by SIGKILL."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -101,6 +103,21 @@ return torchscript.export(dataclasses.replace(pair, torch_module=lambda: module)
     (hop,) = artifacts.verify(artifact, "libtorch")
     assert hop.max_abs_error == pytest.approx(0.5, rel=1e-3)
     assert not hop.passed
+
+
+def test_a_format_is_not_asked_for_what_it_cannot_do(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="ValueError: onnx takes torch as fp32, not tensorflow as fp32"):
+        artifacts.export("digits_cnn", "tensorflow", "onnx", "fp32", cache=tmp_path)
+
+
+def test_a_cache_on_a_full_disk_is_a_failure_like_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    with pytest.raises(ExportError) as caught:
+        artifacts.export("digits_cnn", "torch", "onnx", "fp32", cache=tmp_path)
+    assert (caught.value.stage, caught.value.reason) == ("export", "disk_full")
 
 
 def test_an_unknown_format_is_answered_with_the_known_ones(seed_format: Seed) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from models import zoo
 from models.errors import UnknownModel
 from models.pair import ModelPair, Tensors, TensorSpec
+from models.zoo import digits_cnn
 from pipelines import artifacts
 
 
@@ -30,6 +34,16 @@ def test_looking_at_pairs_imports_no_framework() -> None:
         "sys.exit(', '.join({'torch', 'tensorflow', 'keras'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).stderr.strip() == b""
+
+
+def test_a_plugin_folder_adds_pairs_and_its_files_enter_the_key(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(Path(digits_cnn.__file__).parent, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    code = "from pipelines import artifacts; print(artifacts.key('mine', 'torch', 'onnx', 'fp32'))"
+    command, environment = [sys.executable, "-c", code], os.environ | {zoo.PLUGINS: str(tmp_path)}
+    before = subprocess.check_output(command, env=environment)
+    (folder / "data.py").write_text((folder / "data.py").read_text() + "# edited\n")
+    assert subprocess.check_output(command, env=environment) != before
 
 
 def test_the_folder_name_is_the_name(pair: ModelPair) -> None:
