@@ -13,7 +13,10 @@ PR_SET_PDEATHSIG = 1
 
 def main() -> None:
     parent, cpus, *command = sys.argv[1:]
-    os.sched_setaffinity(0, [int(cpu) for cpu in cpus.split(",")])
+    try:
+        os.sched_setaffinity(0, [int(cpu) for cpu in cpus.split(",")])
+    except OSError as exc:
+        sys.exit(f"cannot run on CPUs {cpus}: {exc.strerror}")
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != int(parent):  # it died before the line above
         sys.exit(1)

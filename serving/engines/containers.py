@@ -55,16 +55,12 @@ class Container:
     """One started container; `pid` is its first process as the host sees it."""
 
     def __init__(self, client: DockerClient, container: DockerContainer, url: str, budget: Budget) -> None:
-        from docker.errors import DockerException
-
         self.url = url
         self.cold_start_s = 0.0
         self._container = container
         self._budget = budget
-        try:
+        with answering(DidNotStart):
             container.start()
-        except DockerException as exc:
-            raise DidNotStart(f"the container cannot be started: {exc}") from exc
         self._pid: int = client.api.inspect_container(str(container.id))["State"]["Pid"]
 
     @answering()

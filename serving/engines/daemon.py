@@ -9,8 +9,8 @@ from serving.errors import ServingError
 
 
 @contextmanager
-def answering() -> Iterator[None]:
-    """Raise what the daemon or the way to it fails with as one `ServingError`; also a decorator."""
+def answering(failure: type[ServingError] = ServingError) -> Iterator[None]:
+    """Raise what the daemon, or the way to it, fails with as one `failure`; also a decorator."""
     from docker.errors import DockerException
     from requests import RequestException
 
@@ -18,4 +18,4 @@ def answering() -> Iterator[None]:
         yield
     except (DockerException, RequestException) as exc:
         reason = getattr(exc, "explanation", None) or str(exc)
-        raise ServingError(f"the Docker daemon failed: {str(reason).splitlines()[0]}") from exc
+        raise failure(f"the Docker daemon failed: {str(reason).splitlines()[0]}") from exc

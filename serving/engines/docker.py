@@ -16,9 +16,13 @@ from serving.engines.artifacts import log_path, readable_by_all
 from serving.engines.containers import Container
 from serving.engines.contract import Budget, Deployment, Prepared, Say
 from serving.engines.daemon import answering
+from serving.errors import BuildFailed, DidNotStart
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
+PING_TIMEOUT_S = 5  # a daemon that hangs is one that does not answer
+CALL_TIMEOUT_S = 300  # sending a build context of gigabytes takes its time
 
 
 class Docker:
@@ -32,12 +36,13 @@ class Docker:
 
     def unavailable(self) -> str | None:
         """Asks the daemon; a remote one will not do, as its containers are not on this machine's loopback address."""
+        import docker
         from docker.errors import DockerException
 
         if os.environ.get("DOCKER_HOST", "unix://").startswith(("tcp:", "ssh:", "http")):
             return "DOCKER_HOST names a remote daemon: unset it, or choose --engine process"
         try:
-            self._client.ping()
+            docker.from_env(timeout=PING_TIMEOUT_S).ping()
         except (DockerException, OSError) as exc:
             reason = str(exc).splitlines()[0]
             return f"no Docker daemon answers ({reason}): start it (dockerd), or choose --engine process"
@@ -46,7 +51,10 @@ class Docker:
     @answering()
     def prepare(self, server: Server, say: Say) -> Prepared:
         """Build (or find) the server's image."""
-        return images.ensure(self._client, server, self._cache, say)
+        try:
+            return images.ensure(self._client, server, self._cache, say)
+        except OSError as exc:
+            raise BuildFailed(f"cannot build the image of {server.name}: {exc}") from exc
 
     def deploy(
         self, server: Server, artifact: Path, budget: Budget, probe: Callable[[str], bool]
@@ -68,7 +76,7 @@ class Docker:
     def _client(self) -> DockerClient:
         import docker
 
-        return docker.from_env(timeout=300)
+        return docker.from_env(timeout=CALL_TIMEOUT_S)
 
     @contextmanager
     def _on_port(
@@ -81,13 +89,11 @@ class Docker:
             try:
                 options = containers.options(mounted, budget)
                 command = launch.arguments(server, containers.ARTIFACT, port, budget)
-                with answering():
+                with answering(DidNotStart):
                     created = self._client.containers.create(image, command, name=name, **options)
                 started = time.perf_counter()
                 deployment = Container(self._client, created, f"http://{launch.HOST}:{port}", budget)
-                deployment.cold_start_s = launch.wait_until_ready(
-                    deployment.url, probe, deployment.check, started, server.start_timeout_s
-                )
+                deployment.cold_start_s = launch.wait_until_ready(deployment, probe, started, server.start_timeout_s)
                 yield deployment
             finally:
                 try:

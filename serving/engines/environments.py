@@ -13,7 +13,7 @@ from serving.engines.contract import Say
 from serving.engines.locks import locked
 from serving.engines.wheels import HOST_PYTHON, fetch, run
 
-COMPLETE = ".complete"  # written last: an environment without it was interrupted, and is built again
+COMPLETE = ".complete"  # its size, written last: an environment without it was interrupted, and is built again
 
 
 def ensure(server: Server, cache: Path, say: Say) -> Path:
@@ -31,10 +31,10 @@ def ensure(server: Server, cache: Path, say: Say) -> Path:
         offline = ["--no-index", "--no-deps", "--find-links", str(wheels)]
         run([*pip, "install", "--quiet", *offline, "--requirement", str(server.requirements)], "pip install")
         run([*pip, "check"], "pip check")
-        (folder / COMPLETE).touch()
+        (folder / COMPLETE).write_text(str(sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))))
     return folder
 
 
 def size_bytes(folder: Path) -> int:
-    """Bytes on disk of an environment's files; the Python interpreter itself is the host's."""
-    return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
+    """Bytes on disk of an environment when it was built; the Python interpreter itself is the host's."""
+    return int((folder / COMPLETE).read_text())

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from serving.catalog import Server
 from serving.engines.contract import Budget, Deployment
@@ -55,20 +56,30 @@ def on_free_port(start: Callable[[int], AbstractContextManager[Deployment]]) -> 
         yield deployment
 
 
-def wait_until_ready(
-    url: str, probe: Callable[[str], bool], check: Callable[[], None], started: float, timeout_s: float
-) -> float:
+class Starting(Protocol):
+    """A server that was started and may not answer yet."""
+
+    url: str
+
+    def check(self) -> None:
+        """Raise `DidNotStart` where it has ended."""
+
+    def logs(self, lines: int = 40) -> str:
+        """The tail of what it wrote."""
+
+
+def wait_until_ready(server: Starting, probe: Callable[[str], bool], started: float, timeout_s: float) -> float:
     """Seconds from `started` (by `perf_counter`) to the first `probe(url)` that is True.
 
-    `check` raises `DidNotStart` where the server has ended. Polls every 5 ms at first and backs off to 20 ms, which
-    bounds the error of the figure. Raises `DidNotStart` after `timeout_s`.
+    Polls every 5 ms at first and backs off to 20 ms, which bounds the error of the figure. Raises `DidNotStart` where
+    the server ends or `timeout_s` pass before.
     """
     pause_s = FIRST_PAUSE_S
-    while not probe(url):
-        check()
+    while not probe(server.url):
+        server.check()
         elapsed_s = time.perf_counter() - started
         if elapsed_s > timeout_s:
-            raise DidNotStart(f"no correct response within {timeout_s:g} s")
+            raise DidNotStart(f"no correct response within {timeout_s:g} s", server.logs())
         time.sleep(pause_s)
         pause_s = min(LAST_PAUSE_S, pause_s * 1.05)
     return time.perf_counter() - started

@@ -17,6 +17,7 @@ from serving.engines import environments, launch, orphans
 from serving.engines.artifacts import log_path
 from serving.engines.contract import Budget, Deployment, Prepared, Say
 from serving.engines.processes import ChildProcess, spawn
+from serving.errors import BuildFailed
 
 
 class Process:
@@ -36,7 +37,10 @@ class Process:
 
     def prepare(self, server: Server, say: Say) -> Prepared:
         """Build (or find) the server's environment."""
-        folder = environments.ensure(server, self._cache, say)
+        try:
+            folder = environments.ensure(server, self._cache, say)
+        except OSError as exc:
+            raise BuildFailed(f"cannot build the environment of {server.name}: {exc}") from exc
         digest = folder.name.rpartition("-")[2]
         return Prepared(str(folder), digest, environments.size_bytes(folder), None)
 
@@ -54,7 +58,7 @@ class Process:
     def _on_port(
         self, server: Server, artifact: Path, budget: Budget, probe: Callable[[str], bool], port: int
     ) -> Iterator[Deployment]:
-        python = environments.ensure(server, self._cache, lambda _: None) / "bin" / "python"
+        python = Path(self.prepare(server, lambda _: None).reference) / "bin" / "python"
         log = log_path(self._logs, server.name, artifact)
         with log.open("ab") as file:
             log_start = file.tell()
@@ -63,9 +67,7 @@ class Process:
             process = spawn(command, budget, file.fileno())
         deployment = ChildProcess(process, f"http://{launch.HOST}:{port}", log, log_start)
         try:
-            deployment.cold_start_s = launch.wait_until_ready(
-                deployment.url, probe, deployment.check, started, server.start_timeout_s
-            )
+            deployment.cold_start_s = launch.wait_until_ready(deployment, probe, started, server.start_timeout_s)
             yield deployment
         finally:
             deployment.end()

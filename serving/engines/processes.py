@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from serving.engines.contract import Budget, Usage
 from serving.errors import ServerGone
 
 STOP_TIMEOUT_S = 3.0
+PAUSE_TIMEOUT_S = 1.0
 SOURCES = Path(serving.__file__).parents[1]
 
 # Children get SIGKILL when the *thread* that started them ends, so this one lives as long as the run does.
@@ -45,7 +47,10 @@ class ChildProcess:
         """Stop all its processes by SIGSTOP; raises `ServerGone` where it has ended."""
         if self._process.poll() is not None:
             raise ServerGone(self._ending(), self.logs())
-        self._signal(signal.SIGSTOP)
+        pids = self._signal(signal.SIGSTOP)
+        deadline = time.perf_counter() + PAUSE_TIMEOUT_S
+        while not all(map(_stopped, pids)) and time.perf_counter() < deadline:
+            time.sleep(0.001)  # the signal is on its way: a thread that computes meets it at its next interrupt
 
     def resume(self) -> None:
         """Continue them."""
@@ -78,18 +83,31 @@ class ChildProcess:
                 with suppress(psutil.NoSuchProcess):
                     child.kill()
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _signal(self, number: signal.Signals) -> list[int]:
+        """Send a signal to the process and its children, and say to which."""
+        pids: list[int] = []
         with suppress(psutil.NoSuchProcess):
             root = psutil.Process(self._process.pid)
             for process in [root, *root.children(recursive=True)]:
                 with suppress(psutil.NoSuchProcess):
                     process.send_signal(number)
+                    pids.append(process.pid)
+        return pids
 
     def _ending(self) -> str:
         code = self._process.wait()
         return (
             f"the server was killed by {signal.Signals(-code).name}" if code < 0 else f"the server exited with {code}"
         )
+
+
+def _stopped(pid: int) -> bool:
+    """Whether every thread of a process is stopped, or the process has ended."""
+    try:
+        stats = [(task / "stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    except OSError:
+        return True
+    return all(stat[stat.rindex(")") + 2] in "TtZX" for stat in stats)
 
 
 def spawn(command: list[str], budget: Budget, log: int) -> subprocess.Popen[bytes]:

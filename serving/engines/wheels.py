@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -18,7 +19,6 @@ from serving.errors import BuildFailed
 
 HOST_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 MANYLINUX = [f"manylinux_2_{minor}" for minor in range(36, 4, -1)] + ["manylinux2014", "manylinux2010", "manylinux1"]
-MACHINE = "x86_64"
 
 _ACCELERATED = re.compile(r"^(nvidia[-_].*|triton)$", re.IGNORECASE)
 _REMEDY = (
@@ -84,5 +84,5 @@ def _requires(wheel: Path) -> list[str]:
 
 
 def _target(python: str) -> list[str]:
-    platforms = [option for name in MANYLINUX for option in ("--platform", f"{name}_{MACHINE}")]
+    platforms = [option for name in MANYLINUX for option in ("--platform", f"{name}_{platform.machine()}")]
     return ["--python-version", python, "--implementation", "cp", "--abi", f"cp{python.replace('.', '')}", *platforms]

@@ -8,12 +8,13 @@ import re
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from serving import catalog
-from serving.engines import fingerprint, wheels
+from serving.engines import environments, fingerprint, wheels
 from serving.engines.process import Process
 from serving.errors import BuildFailed
 from tests.serving.conftest import ROOT
@@ -83,6 +84,28 @@ def test_wheels_can_be_fetched_for_another_python_than_the_hosts(tmp_path: Path)
     folder = wheels.fetch(requirements, other, tmp_path / "cache", print)
     tag = f"cp{other.replace('.', '')}"
     assert {path.name.split("-")[2] for path in folder.iterdir()} == {tag, "py3"}
+
+
+def test_two_builders_at_once_and_one_that_was_interrupted_share_one_environment(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("click==8.5.1\n")
+    server = catalog.load("reference-onnx").model_copy(update={"folder": tmp_path})
+    said: list[str] = []
+    with ThreadPoolExecutor() as pool:
+        folders = {*pool.map(lambda _: environments.ensure(server, tmp_path / "cache", said.append), range(3))}
+    (folder,) = folders
+    assert said.count("building the environment of reference-onnx") == 1
+    assert subprocess.run([folder / "bin" / "python", "-c", "import click"], check=False).returncode == 0
+
+    (folder / environments.COMPLETE).unlink()
+    assert environments.ensure(server, tmp_path / "cache", said.append) == folder
+    assert said.count("building the environment of reference-onnx") == 2
+    assert environments.size_bytes(folder) > 100_000
+
+
+def test_a_cache_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where a folder is needed")
+    with pytest.raises(BuildFailed, match=r"cannot build the environment of reference-onnx: .*cache"):
+        Process(tmp_path / "cache", tmp_path).prepare(catalog.load("reference-onnx"), print)
 
 
 def test_a_fingerprint_tells_content_and_boundaries_apart(tmp_path: Path) -> None:

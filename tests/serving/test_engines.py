@@ -134,14 +134,26 @@ def test_an_artifact_that_only_its_owner_may_read_is_served(
 
 
 def test_a_server_that_is_never_ready_is_given_up(engine: Engine, artifacts: Artifacts) -> None:
-    server = SERVER.model_copy(update={"command": ("-c", "import time; time.sleep(60)"), "start_timeout_s": 1.0})
+    code = "import time; print('still loading', flush=True); time.sleep(60)"
+    server = SERVER.model_copy(update={"command": ("-c", code), "start_timeout_s": 1.0})
     started = time.perf_counter()
     with (
-        pytest.raises(DidNotStart, match="no correct response within 1 s"),
+        pytest.raises(DidNotStart, match="no correct response within 1 s") as caught,
         engine.deploy(server, artifacts("onnx"), BUDGET, PROBE),
     ):
         pass
+    assert "still loading" in caught.value.detail
     assert time.perf_counter() - started < 15
+
+
+def test_cpus_that_are_not_there_are_one_clear_line(engine: Engine, artifacts: Artifacts) -> None:
+    budget = Budget(cpus=(511,), memory_bytes=2**30, pids=64)
+    with (
+        pytest.raises(DidNotStart, match=r"(?i)cpus") as caught,
+        engine.deploy(SERVER, artifacts("onnx"), budget, PROBE),
+    ):
+        pass
+    assert "\n" not in str(caught.value)
 
 
 def test_a_probe_that_finds_a_wrong_answer_ends_the_deployment(engine: Engine, artifacts: Artifacts) -> None:
