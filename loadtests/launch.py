@@ -87,8 +87,10 @@ class Generator:
     def _read(self, process: subprocess.Popen[bytes], deadline: float, doing: str) -> dict[str, Any]:
         """One JSON line of the answer stream."""
         fd, line, begun = _pipe(process.stdout).fileno(), b"", time.perf_counter()
+        answered = select.poll()
+        answered.register(fd, select.POLLIN)
         while not line.endswith(b"\n"):
-            if not select.select([fd], [], [], max(0.0, deadline - time.perf_counter()))[0]:
+            if not answered.poll(max(0.0, deadline - time.perf_counter()) * 1e3):
                 waited_s = time.perf_counter() - begun
                 raise GeneratorError(f"the load generator hung: {waited_s:.0f} s {doing}", self._tail())
             part = os.read(fd, 65536)

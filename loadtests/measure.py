@@ -30,21 +30,21 @@ def measure(block: Block) -> Result:
     users = block.arrivals.users if isinstance(block.arrivals, Closed) else 1
     environment = Environment(user_classes=[ClosedLoop if closed else OpenLoop], catch_exceptions=False)
     run = environment.run = Run(block, environment.events.request)
-    faults: list[Exception] = []
-    environment.events.user_error.add_listener(lambda exception, **_: faults.append(exception))
+    environment.events.user_error.add_listener(lambda exception, **_: run.faults.append(exception))
     runner = environment.create_local_runner()
-    try:
-        runner.start(users, spawn_rate=users)
-        runner.spawning_greenlet.join()
-        with _no_garbage_collection():
+    with _no_garbage_collection():
+        try:
+            runner.start(users, spawn_rate=users)
+            runner.spawning_greenlet.join()
             cpu_fraction = _window(run)
             # Locust's own stop would drop the requests in flight: they are joined first.
             runner.user_greenlets.join(timeout=max(0.0, run.stop + block.drain_s - time.perf_counter()))
-    finally:
-        runner.quit()
-        run.client.close()
-    if faults:
-        raise GeneratorError(f"a user failed: {faults[0]!r}") from faults[0]
+        finally:
+            # First: what is killed now must not hand its connection to another request.
+            run.client.close()
+            runner.quit()
+    if run.faults:
+        raise GeneratorError(f"a user failed: {run.faults[0]!r}") from run.faults[0]
     run.give_up()
     return _conclude(run, GeneratorUse(cpu_fraction, wall_s=time.perf_counter() - begun))
 
@@ -71,7 +71,7 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def _conclude(run: Run, use: GeneratorUse) -> Result:
-    block, kept = run.block, None
+    block = run.block
     if block.responses is not None:
         kept = run.recorder.decode_kept(run.protocol.decode, ProtocolError)
         responses.save(block.responses, kept)

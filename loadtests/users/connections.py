@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import Any
 
-import gevent.lock
+import gevent.event
 import gevent.socket
 
 LIMIT = 1024
@@ -27,9 +27,13 @@ class Connections:
     """
 
     def __init__(self, host: str, port: int) -> None:
-        self._address = (host, port)
+        # Looked up once: every lookup is a trip to gevent's thread pool. Raises OSError for a host nobody knows.
+        self._family, _, _, _, self._address = gevent.socket.getaddrinfo(host, port, 0, gevent.socket.SOCK_STREAM)[0]
+        self._closed = False
         self._idle: deque[tuple[Socket, float]] = deque()
-        self._free = gevent.lock.Semaphore(LIMIT)
+        self._in_use = 0
+        # Not a semaphore: taking one of thousands of killed waiters out of its list walks the list.
+        self._waiting: deque[gevent.event.Event] = deque()
 
     def open(self, count: int) -> None:
         """Open `count` in advance; where the server refuses, the requests will find out and say so."""
@@ -39,7 +43,10 @@ class Connections:
 
     def acquire(self) -> Socket:
         """A connection of one's own until `release` or `discard`; raises OSError where none can be opened."""
-        self._free.acquire()
+        while self._closed or self._in_use >= LIMIT:
+            self._waiting.append(turn := gevent.event.Event())
+            turn.wait()
+        self._in_use += 1
         try:
             while self._idle:
                 connection, since = self._idle.popleft()
@@ -48,26 +55,42 @@ class Connections:
                 connection.close()
             return self._connect()
         except BaseException:
-            self._free.release()
+            self._free()
             raise
 
     def release(self, connection: Socket) -> None:
         """Give a connection back for the next request."""
+        if self._closed:
+            self.discard(connection)
+            return
         self._idle.append((connection, time.perf_counter()))
-        self._free.release()
+        self._free()
 
     def discard(self, connection: Socket) -> None:
         """Give a connection back that must not be used again."""
         connection.close()
-        self._free.release()
+        self._free()
 
     def close(self) -> None:
-        """Close the idle ones."""
+        """Close the idle ones, and each of the others when it comes back; those who wait for one wait for ever."""
+        self._closed = True
+        self._waiting.clear()
         while self._idle:
             self._idle.popleft()[0].close()
 
+    def _free(self) -> None:
+        self._in_use -= 1
+        if self._waiting:
+            self._waiting.popleft().set()
+
     def _connect(self) -> Socket:
-        connection = gevent.socket.create_connection(self._address, timeout=OPEN_TIMEOUT_S)
+        connection = gevent.socket.socket(self._family, gevent.socket.SOCK_STREAM)
+        try:
+            connection.settimeout(OPEN_TIMEOUT_S)
+            connection.connect(self._address)
+        except BaseException:
+            connection.close()
+            raise
         connection.settimeout(None)  # the block's drain bounds every wait, at no cost per request
         connection.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
         return connection

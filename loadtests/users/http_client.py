@@ -50,7 +50,7 @@ class HttpClient:
         self._connections.open(connections)
 
     def close(self) -> None:
-        """Close the idle connections."""
+        """Close the connections; requests still waiting for one are not sent any more."""
         self._connections.close()
 
     def exchange(self, payload: int, recorder: Recorder, row: int) -> Answer:

@@ -40,6 +40,8 @@ class Run:
         self.client.open(connections)
         self.started = gevent.event.Event()
         self.start = math.nan
+        self.faults: list[Exception] = []
+        """What neither a server's answer nor its absence explains: the block is void."""
         self._request_event = request_event
         self._name = f"{block.protocol} {block.model}"
 
@@ -70,6 +72,9 @@ class Run:
         except Failed as exc:
             failure = exc
             recorder.fail(row, exc.kind, str(exc))
+        except Exception as exc:
+            self.faults.append(exc)
+            raise
         done = recorder.end[row] if answer is not None else time.perf_counter()
         self._request_event.fire(
             request_type="POST",

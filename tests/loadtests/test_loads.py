@@ -113,6 +113,17 @@ def test_a_server_that_dies_in_the_middle_is_counted_from_there(
     assert {kind.kind for kind in result.error_kinds} <= {"closed", "refused"}
 
 
+def test_an_overload_ends_in_time_and_every_request_is_accounted_for(
+    generator: Generator, block: MakeBlock, serving: Serving
+) -> None:
+    with serving("hang") as url:
+        result = generator.run(block(url, OpenConstant(20_000), drain_s=0.5))
+    raw = samples.read(result.samples)
+    assert len(raw.ok) == result.errors == 20_000
+    assert np.count_nonzero(np.isfinite(raw.sent)) <= 1024  # more connections than that it never opens
+    assert result.generator.wall_s < 15
+
+
 def test_a_closed_load_does_not_spin_on_a_dead_server(generator: Generator, block: MakeBlock, serving: Serving) -> None:
     with serving("fast") as url:
         pass
