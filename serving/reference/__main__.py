@@ -38,7 +38,7 @@ def main() -> None:
         ws="none",
         lifespan="off",
         interface="asgi3",
-        log_level="warning",
+        log_level="error",
         access_log=False,
         server_header=False,
         date_header=False,

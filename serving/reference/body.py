@@ -7,6 +7,8 @@ from typing import Any
 
 from serving.reference.errors import RequestError
 
+MAX_DIGITS = 18  # Python itself refuses to read numbers of thousands of digits
+
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
@@ -40,7 +42,7 @@ def header_length(headers: RawHeaders) -> int | None:
     value = dict(headers).get(b"inference-header-content-length")
     if value is None:
         return None
-    if not value.isdigit():
+    if not value.isdigit() or len(value) > MAX_DIGITS:
         raise RequestError(
             400, f"Inference-Header-Content-Length must be a number of bytes, not {value.decode('latin-1')!r}"
         )
