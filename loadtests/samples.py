@@ -61,6 +61,7 @@ class Percentiles:
 class Figures:
     """What the requests of one block, or of several pooled, showed."""
 
+    blocks: int
     requests: int
     errors: int
     duration_s: float
@@ -83,6 +84,7 @@ def figures(*blocks: Samples) -> Figures:
     duration_s = sum(block.duration_s for block in blocks)
     lag_ms = np.nan_to_num((sent - intended) * 1e3, nan=np.inf)
     return Figures(
+        blocks=len(blocks),
         requests=len(ok),
         errors=int(np.count_nonzero(~ok)),
         duration_s=duration_s,

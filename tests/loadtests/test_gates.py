@@ -11,6 +11,7 @@ from loadtests.gates import judge
 from loadtests.samples import Figures, Percentiles
 
 FINE = Figures(
+    blocks=1,
     requests=1000,
     errors=0,
     duration_s=5.0,
@@ -31,6 +32,17 @@ def failed(figures: Figures, cpu_fraction: float = 0.1, offered_rps: float | Non
 
 def test_a_good_measurement_passes() -> None:
     assert failed(FINE) == []
+
+
+def test_one_answer_outside_each_short_blocks_window_is_no_shortfall() -> None:
+    short = replace(FINE, blocks=2, requests=100, duration_s=2.0, requests_per_s=49.0)
+    verdicts = {
+        rps: {
+            gate.name: gate.passed for gate in judge(replace(short, requests_per_s=rps), offered_rps=50, cpu_fraction=0)
+        }
+        for rps in (49.5, 49.0, 48.5)
+    }
+    assert {rps: verdict["achieved"] for rps, verdict in verdicts.items()} == {49.5: True, 49.0: True, 48.5: False}
 
 
 @pytest.mark.parametrize(("achieved", "verdict"), [(197.9, ["achieved"]), (198.1, []), (202.1, ["achieved"])])
