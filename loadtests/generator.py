@@ -29,6 +29,7 @@ def main() -> None:
     _become_child(arguments.parent)
     # Before anything is imported: the libraries size their thread pools from it.
     os.sched_setaffinity(0, [int(cpu) for cpu in arguments.cpus.split(",")])
+    _go_first()
     with _answers() as answers:
         from loadtests.measure import measure
         from loadtests.wire import block_from_json, result_to_json
@@ -52,6 +53,19 @@ def _become_child(parent: int) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
+
+
+def _go_first() -> None:
+    """Run ahead of all that shares our cores, where the system allows it (root, or CAP_SYS_NICE).
+
+    Otherwise whatever happens to run when a request is due keeps the core for its time slice, and the request leaves
+    1 to 4 ms late: seen for 1 in 270 requests on a quiet two-core machine, and with this for 1 in 3,840. The kernel
+    keeps 5 % of the core for the rest.
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    except PermissionError:
+        print("not allowed to run with real-time priority: other programs may delay requests", file=sys.stderr)
 
 
 def _answers() -> IO[str]:

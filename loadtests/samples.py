@@ -92,7 +92,7 @@ def figures(*blocks: Samples) -> Figures:
         latency_ms=_percentiles(np.where(ok, (end - intended) * 1e3, np.inf)),
         service_ms=_percentiles(np.where(ok, (end - sent) * 1e3, np.inf)),
         lag_ms=_percentiles(lag_ms),
-        lag_p99_seen_ms=nearest_rank(lag_ms, 0.99) if len(lag_ms) else math.inf,
+        lag_p99_seen_ms=nearest_rank(lag_ms, min(0.99, 1 - 1 / len(lag_ms))) if len(lag_ms) else math.inf,
     )
 
 

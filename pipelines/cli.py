@@ -43,6 +43,7 @@ def run(
 ) -> None:
     """Export, deploy, load and compare: leaves results and a report in runs/<id>/, and runs/latest points there."""
     from pipelines import experiment as experiments
+    from pipelines import report as reports
     from pipelines import run as runs
 
     console = Console()
@@ -53,7 +54,8 @@ def run(
             folder, results = begin(asked, engine, out, console)
         cells = [cell for cell in results.cells if cell.status != "skipped"]
         ok = sum(cell.status == "ok" for cell in cells)
-        console.print(f"{ok} of {len(cells)} cells ok · report: {folder.path / 'report.html'}", highlight=False, soft_wrap=True)
+        page = folder.path / reports.HTML
+        console.print(f"{ok} of {len(cells)} cells ok · report: {page}", highlight=False, soft_wrap=True)
         if ok < len(cells):
             raise typer.Exit(FAILED)
 

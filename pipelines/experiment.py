@@ -57,8 +57,9 @@ class Load(Strict):
     rounds: PositiveInt = 6
     block_s: PositiveFloat = 2.0
     warmup_s: PositiveFloat = 2.0
-    max_repeats: int = Field(default=2, ge=0)
-    """How often a round is measured again, all its cells, when a gate says that one of its blocks was spoiled."""
+    max_repeats: int = Field(default=3, ge=0)
+    """How many rounds of one workload on one model may be measured again, all their cells, because a gate says that
+    the generator spoiled one of their blocks: a bound on the time a noisy machine can cost."""
     seed: int = 20
 
 

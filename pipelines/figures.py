@@ -13,7 +13,8 @@ def number(value: float | None) -> str:
         return f"{value:g}"
     if not 1e-3 <= abs(value) < 1e6:
         return f"{value:.1e}"
-    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
+    # Of the rounded value: 99.999 has to become 100, not 100.0.
+    decimals = max(0, 2 - math.floor(math.log10(abs(float(f"{value:.3g}")))))
     return f"{value:,.{decimals}f}"
 
 

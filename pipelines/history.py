@@ -33,6 +33,15 @@ def attempt(events: Sequence[AnyEvent], model: str, workload: str, round_: int) 
     return None if any(not event.repeat for event in ended) else len(ended)
 
 
+def repeats(events: Sequence[AnyEvent], model: str, workload: str) -> int:
+    """How many rounds of the workload were, or are to be, measured again."""
+    return sum(
+        event.repeat
+        for event in events
+        if isinstance(event, RoundMeasured) and (event.model, event.workload) == (model, workload)
+    )
+
+
 def finished(events: Sequence[AnyEvent], model: str, asked: Experiment) -> bool:
     """Whether every round of every workload of the model is done."""
     return all(

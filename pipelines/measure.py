@@ -85,7 +85,7 @@ def _round(
             standing.append(each)
     blocks = history.measured(sitting.journal.events, workload.name, round_, attempt)
     spoiled = sorted({gate for each in standing for gate in blocks[each.cell.id].spoiled})
-    repeat = bool(spoiled) and attempt < load.max_repeats
+    repeat = bool(spoiled) and history.repeats(sitting.journal.events, model, workload.name) < load.max_repeats
     sitting.journal.add(
         RoundMeasured(model=model, workload=workload.name, round=round_, attempt=attempt, repeat=repeat)
     )

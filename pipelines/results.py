@@ -48,7 +48,7 @@ class Quality(Metric):
 
 class Deploy(Record):
     image: str
-    """Image tag; on the process engine the environment's name."""
+    """Image tag; on the process engine the environment's folder."""
     image_digest: str
     """What identifies its content: the image's id, or the hash of the environment's requirements."""
     image_bytes: int | None

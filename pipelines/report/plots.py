@@ -109,27 +109,28 @@ def _memory_and_start(cells: Sequence[Cell]) -> Plot:
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    for cell in cells:
+    symbols = ("circle", "diamond", "square", "triangle-up", "cross")
+    for cell, nth in zip(cells, _nth_of_framework(cells), strict=True):
         assert cell.deploy is not None
         starts = cell.deploy.cold_start_s
         figure.add_scatter(
             x=[median(starts)],
             y=[_mb(cell.deploy.memory_peak_bytes or cell.deploy.memory_idle_bytes)],
-            mode="markers+text",
-            text=[_name(cell)],
-            textposition="top center",
-            marker={"size": 12, "color": COLORS[cell.framework]},
+            name=_name(cell),
+            mode="markers",
+            marker={"size": 12, "color": COLORS[cell.framework], "symbol": symbols[nth % len(symbols)]},
             error_x={
                 "type": "data",
                 "symmetric": False,
                 "array": [max(starts) - median(starts)],
                 "arrayminus": [median(starts) - min(starts)],
             },
-            showlegend=False,
             cliponaxis=False,
             hovertemplate="starts in %{x:.3g} s<br>%{y:.4g} MB at peak<extra>" + _name(cell) + "</extra>",
         )
-    figure.update_xaxes(title="cold start, s (median; whiskers: all starts)", rangemode="tozero")
+    figure.update_xaxes(
+        title={"text": "cold start, s (median; whiskers: all starts)", "standoff": 6}, rangemode="tozero"
+    )
     figure.update_yaxes(title="peak memory, MB", rangemode="tozero")
     return Plot("Cold start and memory", _fragment(figure), "Lower left is lighter.")
 
@@ -141,8 +142,11 @@ def _name(cell: Cell) -> str:
 def _dashes(cells: Sequence[Cell]) -> list[str]:
     """Colour tells the framework, the dash tells its paths apart."""
     styles = ("solid", "dash", "dot", "dashdot", "longdash")
-    nth = [sum(before.framework == cell.framework for before in cells[:i]) for i, cell in enumerate(cells)]
-    return [styles[n % len(styles)] for n in nth]
+    return [styles[nth % len(styles)] for nth in _nth_of_framework(cells)]
+
+
+def _nth_of_framework(cells: Sequence[Cell]) -> list[int]:
+    return [sum(before.framework == cell.framework for before in cells[:i]) for i, cell in enumerate(cells)]
 
 
 def _fragment(figure: Any) -> str:
@@ -151,7 +155,7 @@ def _fragment(figure: Any) -> str:
         height=340,
         margin={"l": 60, "r": 16, "t": 12, "b": 40},
         font={"family": "system-ui, sans-serif", "size": 12},
-        legend={"orientation": "h", "y": -0.18},
+        legend={"orientation": "h", "y": -0.22},
     )
     config = {"displaylogo": False, "responsive": True}
     html: str = figure.to_html(full_html=False, include_plotlyjs=False, config=config)

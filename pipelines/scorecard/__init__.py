@@ -14,7 +14,7 @@ WORKING = {"ok", "invalid"}
 
 
 def score(results: Results) -> Scorecard:
-    """The scorecard of a run. A failed cell is no way to production; of an invalid one, its invalid loads do not count."""
+    """The scorecard of a run. A failed cell is no way to production; of an invalid one, only its valid loads count."""
     models = list(dict.fromkeys(cell.model for cell in results.cells))
     tolerance = float(results.experiment["tolerance"])
     lines = [line for model in models for line in _lines(model, results, tolerance)]

@@ -28,7 +28,7 @@ class Metric:
 def fidelity(tolerance: float) -> list[Metric]:
     """`tolerance` is the experiment's: differences within it lead nowhere."""
     return [
-        Metric("fidelity", "worst parity error", "of max output", _worst_parity, judges.within(tolerance)),
+        Metric("fidelity", "worst parity error", "rel.", _worst_parity, judges.within(tolerance)),
         Metric("fidelity", "quality kept", "%", _quality_kept_percent, judges.within(100 * tolerance), True),
     ]
 

@@ -25,6 +25,13 @@ def paths(line: Line, framework: str) -> str:
     return " · ".join(f"{path.label} {number(path.value)}" for path in line.side(framework).paths) or "–"
 
 
+def others(line: Line, framework: str) -> str:
+    """`torchscript 0.62`: the paths that are not the best one; all of them on reach."""
+    if line.axis == "reach":
+        return paths(line, framework)
+    return " · ".join(f"{path.label} {number(path.value)}" for path in line.side(framework).paths[1:])
+
+
 def lead(line: Line) -> str:
     """`PyTorch 1.31×`, or `no difference shown`."""
     if line.leader is None:

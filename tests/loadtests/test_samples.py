@@ -93,6 +93,13 @@ def test_what_never_left_shows_in_the_lag() -> None:
     assert seen.lag_p99_seen_ms == np.inf
 
 
+@pytest.mark.parametrize(("late", "seen_ms"), [(1, 0.0), (2, 5.0)])
+def test_one_late_request_of_a_short_block_is_not_its_p99(late: int, seen_ms: float) -> None:
+    block = make(np.ones(80))
+    block.sent[:late] += 0.005
+    assert figures(block).lag_p99_seen_ms == pytest.approx(seen_ms, abs=1e-6)
+
+
 def test_a_constant_latency_takes_nothing_from_an_open_load() -> None:
     assert samples.achieved_rps(make(np.full(300, 50.0))) == pytest.approx(100)
 

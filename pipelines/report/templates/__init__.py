@@ -21,6 +21,7 @@ def environment(*, html: bool) -> Environment:
     found.filters["duration"] = duration
     found.filters["best"] = wording.best
     found.filters["paths"] = wording.paths
+    found.filters["others"] = wording.others
     found.filters["lead"] = wording.lead
     found.filters["row"] = lambda text: " ".join(str(text).replace("|", "\\|").split())
     return found
