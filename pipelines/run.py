@@ -6,7 +6,7 @@ import dataclasses
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -116,6 +116,7 @@ def _work(
         )
         sitting = Sitting(asked, planned, folder, journal, engine, budget, generator, display)
         prepared = prepare.servers(sitting, _standing(sitting, planned.cells))
+        _record_images(folder, prepared)
         for model in asked.models:
             _model(sitting, model, prepared, generator_cpus)
 
@@ -136,6 +137,19 @@ def _model(sitting: Sitting, model: str, prepared: dict[str, Prepared], cpus: tu
         running = [each for each in started if each]
         if warm := measure.warm_up(sitting, running):
             measure.measure(sitting, warm)
+
+
+def _record_images(folder: RunFolder, prepared: Mapping[str, Prepared]) -> None:
+    """What the servers start from, in `environment.json`; raises `BadRun` where a resumed run had something else."""
+    described = json.loads(folder.environment.read_text())
+    images = described.setdefault("images", {})
+    for name, found in prepared.items():
+        now = f"{Path(found.reference).name} {found.digest}"
+        if images.setdefault(name, now) != now:
+            raise BadRun(
+                f"run {folder.id} was measured with {name} = {images[name]}, which is now {now}: start a new run"
+            )
+    store.write(folder.environment, json.dumps(described, indent=1) + "\n")
 
 
 def _standing(sitting: Sitting, cells: Sequence[Cell]) -> list[Cell]:

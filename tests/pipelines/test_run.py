@@ -86,7 +86,9 @@ def test_the_folder_holds_what_the_design_says(finished: Finished) -> None:
     folder = finished.folder
     for name in ("experiment.yaml", "environment.json", "results.json", "report.html", "report.md", "samples", "logs"):
         assert (folder / name).exists(), name
-    assert json.loads((folder / "environment.json").read_text())["packages"]["torch"].startswith("2.13")
+    described = json.loads((folder / "environment.json").read_text())
+    assert described["packages"]["torch"].startswith("2.13")
+    assert sorted(described["images"]) == [f"reference-{name}" for name in ("libtorch", "litert", "onnx", "tensorflow")]
     assert len(list(folder.glob("samples/*/*.parquet"))) >= 4 * 2 * 3
     assert any(folder.glob("logs/*reference-onnx*"))
 
