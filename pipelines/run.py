@@ -45,7 +45,7 @@ def start(asked: Experiment, engine: str, out: Path, console: Console) -> tuple[
     _require_disk(out)
     chosen, note = engines.choose(engine, CACHE, out)
     if note:
-        console.print(note, markup=False, highlight=False)
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
     folder = store.create(out, asked.name)
     with store.writable(folder.path), folder.claimed():
         store.write(folder.experiment, experiment.dump(asked))
@@ -169,7 +169,9 @@ def _sweep(engine: Engine, folder: RunFolder, console: Console) -> None:
         other = engine if name == engine.name else engines.load(name, CACHE, folder.logs)
         if other.unavailable() is None:
             for line in other.sweep():
-                console.print(f"removed   {line}: its run is no longer alive", markup=False, highlight=False)
+                console.print(
+                    f"removed   {line}: its run is no longer alive", markup=False, highlight=False, soft_wrap=True
+                )
 
 
 def _budget(asked: Experiment) -> Budget:
