@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Literal, Self
@@ -98,19 +97,19 @@ _EVENT: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
 
 
 class Journal:
-    """An append-only file of events, each flushed to the disk before `add` returns."""
+    """An append-only file of events, each on the disk before `add` returns. Only one process may have it open."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.events: list[AnyEvent] = list(_read(path))
-        # A line cut short by a kill was never reported as finished; left there, the next would be glued to it.
-        whole = "".join(event.model_dump_json() + "\n" for event in self.events)
-        if path.exists() and path.read_text() != whole:
-            replacement = path.with_suffix(".tmp")
-            replacement.write_text(whole)
-            replacement.replace(path)
+        self.events = read(path)
 
     def __enter__(self) -> Self:
+        # A line cut short by a kill was never reported as finished; left there, the next would be glued to it.
+        whole = "".join(event.model_dump_json() + "\n" for event in self.events)
+        if self.path.exists() and self.path.read_text() != whole:
+            replacement = self.path.with_suffix(".tmp")
+            replacement.write_text(whole)
+            replacement.replace(self.path)
         self._file = self.path.open("a")
         return self
 
@@ -126,14 +125,20 @@ class Journal:
         self.events.append(event)
 
 
-def _read(path: Path) -> Iterator[AnyEvent]:
-    if not path.exists():
-        return
-    lines = path.read_text().splitlines()
+def read(path: Path) -> list[AnyEvent]:
+    """The events so far, none where there is no file. The last line may be half-written, and is then left out.
+
+    Raises `BadRun` where any other line is not an event.
+    """
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    events = []
     for number, line in enumerate(lines, start=1):
         try:
-            yield _EVENT.validate_json(line)
+            events.append(_EVENT.validate_json(line))
         except ValidationError as exc:
-            if number == len(lines):
-                return
-            raise BadRun(f"{path}: line {number} is not an event of this version's journal") from exc
+            if number < len(lines):
+                raise BadRun(f"{path}: line {number} is not an event of this version's journal") from exc
+    return events

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pipelines import results
-from pipelines.journal import BlockMeasured, Journal
+from pipelines import journal, results
+from pipelines.journal import BlockMeasured
 from pipelines.results import Results
 
 HERE = Path(__file__).parent
@@ -44,7 +44,7 @@ def read(out: Path) -> Results:
 
 
 def blocks(out: Path) -> list[BlockMeasured]:
-    events = Journal((out / "latest").resolve() / "journal.jsonl").events
+    events = journal.read((out / "latest").resolve() / "journal.jsonl")
     return [event for event in events if isinstance(event, BlockMeasured)]
 
 

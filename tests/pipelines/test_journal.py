@@ -9,7 +9,7 @@ import yaml
 
 from pipelines import experiment, history
 from pipelines.errors import BadRun
-from pipelines.journal import AnyEvent, BlockMeasured, Failed, Journal, RoundMeasured
+from pipelines.journal import AnyEvent, BlockMeasured, Failed, Journal, RoundMeasured, read
 
 ASKED = experiment.parse(
     yaml.safe_dump(
@@ -61,6 +61,14 @@ def test_a_line_cut_short_by_a_kill_is_dropped_and_the_next_one_is_whole(tmp_pat
     with Journal(path) as journal:
         journal.add(block("b", 1))
     assert Journal(path).events == [block("a", 0), block("b", 1)]
+
+
+def test_looking_at_a_journal_does_not_touch_it(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    text = block("a", 0).model_dump_json() + "\n" + block("a", 1).model_dump_json()[:40]
+    path.write_text(text)
+    assert read(path) == [block("a", 0)]
+    assert path.read_text() == text
 
 
 def test_a_damaged_line_in_the_middle_is_an_error_not_a_loss(tmp_path: Path) -> None:
