@@ -92,6 +92,9 @@ class Experiment(Strict):
                     raise ValueError(
                         f"load.workloads {workload.name!r} names model {model!r}, which the experiment does not compare"
                     )
+        for model in self.models:
+            if not self.workloads_of(model):
+                raise ValueError(f"load.workloads: none of them loads model {model!r}")
         return self
 
     def workloads_of(self, model: str) -> tuple[Workload, ...]:

@@ -47,7 +47,7 @@ def start(asked: Experiment, engine: str, out: Path, console: Console) -> tuple[
     if note:
         console.print(note, markup=False, highlight=False, soft_wrap=True)
     folder = store.create(out, asked.name)
-    with store.writable(folder.path), folder.claimed():
+    with store.not_full(folder.path), folder.claimed():
         store.write(folder.experiment, experiment.dump(asked))
         described = {**environment.describe(), "engine": chosen.name, "budget": dataclasses.asdict(budget)}
         store.write(folder.environment, json.dumps(described, indent=1) + "\n")
@@ -60,7 +60,7 @@ def resume(asked: Experiment, engine: str, out: Path, console: Console) -> tuple
     Refuses another experiment, engine or core list: blocks of different conditions must not end in one result.
     """
     folder = store.latest(out)
-    with store.writable(folder.path), folder.claimed():
+    with store.not_full(folder.path), folder.claimed():
         if experiment.parse(folder.experiment.read_text(), str(folder.experiment)) != asked:
             raise BadRun(
                 f"run {folder.id} is of another experiment than {asked.name!r}; resume it with its own:"

@@ -97,13 +97,23 @@ def find(run: str, out: Path = DEFAULT) -> RunFolder:
 
 @contextlib.contextmanager
 def writable(path: Path) -> Iterator[None]:
-    """Turns what the file system refuses below `path` into one clear `OutputUnwritable`."""
+    """Turns whatever the file system refuses below `path` into one clear `OutputUnwritable`."""
+    try:
+        with not_full(path):
+            yield
+    except OSError as exc:
+        raise OutputUnwritable(f"cannot write to {path}: {exc.strerror or exc}") from exc
+
+
+@contextlib.contextmanager
+def not_full(path: Path) -> Iterator[None]:
+    """Turns a full disk into one clear `OutputUnwritable`; other failures are not the disk's, and pass."""
     try:
         yield
     except OSError as exc:
-        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise OutputUnwritable(f"the disk of {path} is full; free some space, then continue with --resume") from exc
-        raise OutputUnwritable(f"cannot write to {path}: {exc.strerror or exc}") from exc
+        if exc.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise OutputUnwritable(f"the disk of {path} is full; free some space, then continue with --resume") from exc
 
 
 def write(path: Path, text: str) -> None:

@@ -46,6 +46,13 @@ def test_an_experiment_survives_being_written_down() -> None:
             {"load": {"workloads": [{"name": "w", "models": ["x"], "arrivals": {"kind": "closed", "users": 1}}]}},
             "names model 'x', which the experiment does not compare",
         ),
+        (
+            {
+                "models": ["a", "b"],
+                "load": {"workloads": [{"name": "w", "models": ["a"], "arrivals": {"kind": "closed", "users": 1}}]},
+            },
+            "load.workloads: none of them loads model 'b'",
+        ),
         ({"name": "../escape"}, "name: string should match pattern"),
         ({"frameworks": ["jax"]}, "frameworks.0: input should be 'torch' or 'tensorflow' (found 'jax')"),
     ],
