@@ -16,6 +16,10 @@ Framework = Literal["torch", "tensorflow"]
 Variant = Literal["fp32", "fp16", "int8_dynamic", "int8_static"]
 
 
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+"""A bound on every window and timeout: a slip of the keyboard must not run for a year."""
+
+
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -32,14 +36,14 @@ class ClosedArrivals(Strict):
     """`users` clients, each sending its next request when the last one was answered."""
 
     kind: Literal["closed"]
-    users: PositiveInt
+    users: int = Field(gt=0, le=1000)
 
 
 class OpenArrivals(Strict):
     """A constant rate, timed from the intended instants, whether or not earlier requests were answered."""
 
     kind: Literal["open"]
-    rate_rps: PositiveFloat
+    rate_rps: float = Field(gt=0, le=20_000)
 
 
 class Workload(Strict):
@@ -54,10 +58,10 @@ class Load(Strict):
     """How the workloads are measured: `rounds` interleaved blocks of `block_s` seconds for each cell and workload."""
 
     workloads: tuple[Workload, ...] = Field(min_length=1)
-    rounds: PositiveInt = 6
-    block_s: PositiveFloat = 2.0
-    warmup_s: PositiveFloat = 2.0
-    max_repeats: int = Field(default=3, ge=0)
+    rounds: int = Field(default=6, gt=0, le=1000)
+    block_s: Seconds = 2.0
+    warmup_s: Seconds = 2.0
+    max_repeats: int = Field(default=3, ge=0, le=1000)
     """How many rounds of one workload on one model may be measured again, all their cells, because a gate says that
     the generator spoiled one of their blocks: a bound on the time a noisy machine can cost."""
     seed: int = 20
@@ -77,8 +81,8 @@ class Experiment(Strict):
     budget: Budget = Budget()
     tolerance: PositiveFloat = 1e-4
     """Largest error of any hop, relative to the largest reference output."""
-    cold_starts: PositiveInt = 3
-    export_timeout_s: PositiveFloat = 900.0
+    cold_starts: int = Field(default=3, gt=0, le=100)
+    export_timeout_s: Seconds = 900.0
     load: Load
 
     @model_validator(mode="after")

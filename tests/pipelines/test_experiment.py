@@ -53,6 +53,10 @@ def test_an_experiment_survives_being_written_down() -> None:
             },
             "load.workloads: none of them loads model 'b'",
         ),
+        (
+            {"load": {**GOOD["load"], "block_s": 1e300}},  # type: ignore[dict-item]
+            "load.block_s: input should be less than or equal to 3600 (found 1e+300)",
+        ),
         ({"name": "../escape"}, "name: string should match pattern"),
         ({"frameworks": ["jax"]}, "frameworks.0: input should be 'torch' or 'tensorflow' (found 'jax')"),
     ],

@@ -53,7 +53,8 @@ def test_an_owner_is_alive_as_long_as_its_process() -> None:
     assert not owner.alive(f"{pid}:{int(ticks or 0) + 1}:{boot_id}")  # the pid was reused
     assert not owner.alive(f"{pid}:{ticks}:another-boot")
     sleeper.kill()
-    assert not owner.alive(f"{pid}:{ticks}:{boot_id}") or sleeper.poll() is None
+    os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and nobody has reaped it yet
+    assert not owner.alive(f"{pid}:{ticks}:{boot_id}")
     sleeper.wait()
     assert not owner.alive(f"{pid}:{ticks}:{boot_id}")
 
