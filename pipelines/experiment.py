@@ -51,7 +51,7 @@ class Workload(Strict):
 
     name: Name
     arrivals: Annotated[ClosedArrivals | OpenArrivals, Field(discriminator="kind")]
-    models: tuple[str, ...] | None = None
+    models: tuple[str, ...] | None = Field(default=None, min_length=1)
 
 
 class Load(Strict):
@@ -72,12 +72,12 @@ class Experiment(Strict):
 
     name: Name
     models: tuple[str, ...] = Field(min_length=1)
-    frameworks: tuple[Framework, ...] = ("torch", "tensorflow")
+    frameworks: tuple[Framework, ...] = Field(default=("torch", "tensorflow"), min_length=1)
     formats: tuple[str, ...] = Field(min_length=1)
-    variants: tuple[Variant, ...] = ("fp32",)
-    servers: tuple[str, ...] | None = None
+    variants: tuple[Variant, ...] = Field(default=("fp32",), min_length=1)
+    servers: tuple[str, ...] | None = Field(default=None, min_length=1)
     """None: every server that accepts the format."""
-    protocols: tuple[str, ...] = ("oip-http",)
+    protocols: tuple[str, ...] = Field(default=("oip-http",), min_length=1)
     budget: Budget = Budget()
     tolerance: PositiveFloat = 1e-4
     """Largest error of any hop, relative to the largest reference output."""

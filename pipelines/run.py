@@ -40,7 +40,7 @@ def start(asked: Experiment, engine: str, out: Path, console: Console) -> tuple[
 
     Raises `BadInput` or `EngineUnavailable` before anything was started, `KeyboardInterrupt` with the state saved.
     """
-    planned = plan(asked, discover())
+    planned = _plan(asked)
     budget = _budget(asked)
     _require_disk(out)
     chosen, note = engines.choose(engine, CACHE, out)
@@ -66,7 +66,7 @@ def resume(asked: Experiment, engine: str, out: Path, console: Console) -> tuple
                 f"run {folder.id} is of another experiment than {asked.name!r}; resume it with its own:"
                 f" {folder.experiment}"
             )
-        before = json.loads(folder.environment.read_text())
+        before = folder.described()
         if engine not in {"auto", before["engine"]}:
             raise BadRun(f"run {folder.id} is on engine {before['engine']!r}; it cannot be resumed on {engine!r}")
         budget = _budget(asked)
@@ -76,7 +76,7 @@ def resume(asked: Experiment, engine: str, out: Path, console: Console) -> tuple
                 f" {list(budget.cpus)}"
             )
         loaded, _ = engines.choose(before["engine"], CACHE, folder.logs)
-        return folder, _sit(asked, plan(asked, discover()), folder, loaded, budget, console)
+        return folder, _sit(asked, _plan(asked), folder, loaded, budget, console)
 
 
 def _sit(
@@ -141,7 +141,7 @@ def _model(sitting: Sitting, model: str, prepared: dict[str, Prepared], cpus: tu
 
 def _record_images(folder: RunFolder, prepared: Mapping[str, Prepared]) -> None:
     """What the servers start from, in `environment.json`; raises `BadRun` where a resumed run had something else."""
-    described = json.loads(folder.environment.read_text())
+    described = folder.described()
     images = described.setdefault("images", {})
     for name, found in prepared.items():
         now = f"{Path(found.reference).name} {found.digest}"
@@ -152,13 +152,23 @@ def _record_images(folder: RunFolder, prepared: Mapping[str, Prepared]) -> None:
     store.write(folder.environment, json.dumps(described, indent=1) + "\n")
 
 
+def _plan(asked: Experiment) -> Plan:
+    """Raises `BadExperiment` where no cell is left to run."""
+    planned = plan(asked, discover())
+    if not planned.cells:
+        raise BadExperiment(
+            f"{asked.name}: no cell to run, all are skipped; the first because {planned.skipped[0].reason}"
+        )
+    return planned
+
+
 def _standing(sitting: Sitting, cells: Sequence[Cell]) -> list[Cell]:
     failed = history.failures(sitting.journal.events)
     return [cell for cell in cells if cell.id not in failed]
 
 
 def _assemble(asked: Experiment, planned: Plan, folder: RunFolder, engine: str, events: Sequence[AnyEvent]) -> Results:
-    facts = Facts(folder.id, engine, asked, json.loads(folder.environment.read_text()))
+    facts = Facts(folder.id, engine, asked, folder.described())
     return assemble(facts, planned, events, lambda name: samples.read(folder.path / name))
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import json
 import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipelines.errors import BadRun, OutputUnwritable
 
@@ -49,6 +51,16 @@ class RunFolder:
     @property
     def logs(self) -> Path:
         return self.path / "logs"
+
+    def described(self) -> dict[str, Any]:
+        """What `environment.json` says; raises `BadRun` where it is missing or damaged."""
+        try:
+            found = json.loads(self.environment.read_text())
+            if not isinstance(found, dict) or not {"engine", "budget"} <= found.keys():
+                raise ValueError("no engine and budget in it")
+        except (OSError, ValueError) as exc:
+            raise BadRun(f"{self.environment}: cannot be read: {exc}") from exc
+        return found
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:

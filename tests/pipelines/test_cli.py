@@ -8,6 +8,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
+from pipelines import experiment
 from pipelines.cli import app
 
 GOOD = {
@@ -45,6 +46,11 @@ def written(folder: Path, **changes: object) -> str:
         ({"formats": ["tfl"]}, "unknown format 'tfl'; known: onnx, savedmodel, tflite, torchscript"),
         ({"servers": ["nginx"]}, "unknown server 'nginx'; known: reference-libtorch"),
         ({"load": {"workloads": [{"name": "w", "arrivals": {"kind": "open", "rate_rps": -1}}]}}, "greater than 0"),
+        ({"frameworks": []}, "frameworks: tuple should have at least 1 item"),
+        (
+            {"frameworks": ["tensorflow"]},
+            "no cell to run, all are skipped; the first because format onnx exports from torch",
+        ),
         ({"budget": {"cpus": 512}}, "budget.cpus: 512 leaves no core for the load generator"),
     ],
 )
@@ -82,6 +88,19 @@ def test_an_unknown_engine_is_refused(tmp_path: Path) -> None:
 
 def test_there_is_nothing_to_resume_in_an_empty_folder(tmp_path: Path) -> None:
     assert "no run to resume" in refused("run", written(tmp_path), "--resume", "--out", str(tmp_path))
+
+
+@pytest.mark.parametrize("text", [None, "{bad", "[]"])
+def test_a_run_without_its_environment_is_not_resumed(tmp_path: Path, text: str | None) -> None:
+    run = tmp_path / "runs" / "1"
+    run.mkdir(parents=True)
+    (tmp_path / "runs" / "latest").symlink_to("1")
+    asked = experiment.load(written(tmp_path))
+    (run / "experiment.yaml").write_text(experiment.dump(asked))
+    if text is not None:
+        (run / "environment.json").write_text(text)
+    said = refused("run", written(tmp_path), "--resume", "--out", str(tmp_path / "runs"))
+    assert "environment.json: cannot be read" in said
 
 
 def test_a_report_of_an_unknown_run_is_refused() -> None:
