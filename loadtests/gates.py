@@ -48,7 +48,7 @@ def judge(
             figures.lag_p99_seen_ms if math.isfinite(figures.lag_p99_seen_ms) else None,
             lag_limit_ms,
             "ms at p99",
-            "requests left late: give the generator a core of its own, or lower the rate",
+            "requests left late: another program took the generator's core; run on an idle machine, or lower the rate",
         ),
         Gate(
             "generator_cpu",

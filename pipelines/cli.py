@@ -165,6 +165,7 @@ def _stoppable(console: Console) -> Iterator[None]:
             console.print("still tidying up: containers and processes of this run are being removed")
             return
         stopping = True
+        console.print("stopping: saving what is finished, removing what was started")
         raise KeyboardInterrupt
 
     before = {signum: signal.signal(signum, stop) for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}

@@ -10,7 +10,7 @@ from pipelines.journal import Deployed, ParityChecked, QualityChecked
 from pipelines.served import WrongAnswer
 from pipelines.sitting import Candidate, Running, Sitting
 from serving.engines.contract import Deployment
-from serving.errors import DidNotStart, ServerGone
+from serving.errors import DidNotStart, ServingError
 
 
 def start(sitting: Sitting, candidate: Candidate, stack: ExitStack) -> Running | None:
@@ -29,7 +29,7 @@ def start(sitting: Sitting, candidate: Candidate, stack: ExitStack) -> Running |
         sitting.fail(cell, "deploy", str(exc), exc.detail)
     except WrongAnswer as exc:
         sitting.fail(cell, "served", f"wrong_values: {exc}")
-    except (LoadTestError, ServerGone) as exc:
+    except (LoadTestError, ServingError) as exc:
         sitting.fail(cell, "served", str(exc), exc.detail)
     else:
         return running

@@ -77,7 +77,7 @@ def _engines() -> list[Check]:
         if reason is None:
             checks.append(Check(f"engine {name}", "ok", "available"))
         else:
-            found, _, fix = reason.partition(": ")
+            found, _, fix = reason.rpartition(": ")
             checks.append(Check(f"engine {name}", "fail" if none else "warn", found, fix))
     return checks
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 
 from pipelines.errors import BadExperiment
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
 Framework = Literal["torch", "tensorflow"]
 Variant = Literal["fp32", "fp16", "int8_dynamic", "int8_static"]
 
@@ -28,8 +28,8 @@ class Budget(Strict):
     """What one server may use. Its cores come from the end of the machine's list; the generator gets the others."""
 
     cpus: PositiveInt = 1
-    memory_mb: PositiveInt = 3072
-    pids: PositiveInt = 256
+    memory_mb: int = Field(default=3072, ge=16, le=10_000_000)
+    pids: int = Field(default=256, ge=16, le=100_000)
 
 
 class ClosedArrivals(Strict):
@@ -138,7 +138,7 @@ def parse(text: str, origin: str) -> Experiment:
     """An experiment from YAML text; `origin` names it in errors. Raises `BadExperiment`."""
     try:
         fields = yaml.safe_load(text)
-    except yaml.YAMLError as exc:
+    except (yaml.YAMLError, ValueError, RecursionError) as exc:
         raise BadExperiment(f"{origin}: not YAML: {' '.join(str(exc).split())}") from exc
     if not isinstance(fields, dict):
         raise BadExperiment(f"{origin}: expected a mapping with name, models, formats and load, found {_kind(fields)}")

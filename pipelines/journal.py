@@ -106,7 +106,7 @@ class Journal:
     def __enter__(self) -> Self:
         # A line cut short by a kill was never reported as finished; left there, the next would be glued to it.
         whole = "".join(event.model_dump_json() + "\n" for event in self.events)
-        if self.path.exists() and self.path.read_text() != whole:
+        if self.path.exists() and self.path.read_text(errors="replace") != whole:
             replacement = self.path.with_suffix(".tmp")
             replacement.write_text(whole)
             replacement.replace(self.path)

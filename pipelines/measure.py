@@ -18,7 +18,7 @@ from pipelines.experiment import OpenArrivals, Workload
 from pipelines.journal import BlockMeasured, ParityChecked, RoundMeasured
 from pipelines.parity import compare, worst
 from pipelines.sitting import Running, Sitting
-from serving.errors import ServerGone
+from serving.errors import ServerGone, ServingError
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ def warm_up(sitting: Sitting, running: Sequence[Running]) -> list[Running]:
                     block = _block(sitting, each, workload, "warm-up", seed=0, duration_s=share_s, keep=0)
                     sitting.generator.run(block)
                     Path(block.samples).unlink()
-        except (ServerGone, LoadTestError) as exc:
+        except (ServingError, LoadTestError) as exc:
             sitting.fail(each.cell, "warm-up", str(exc), exc.detail)
         else:
             warm.append(each)
@@ -77,7 +77,7 @@ def _round(
         sitting.display.step("block", f"{each.cell.id}  {workload.name}, round {round_ + 1} of {load.rounds}")
         try:
             _measure_block(sitting, each, workload, round_, attempt)
-        except (ServerGone, LoadTestError) as exc:
+        except (ServingError, LoadTestError) as exc:
             sitting.fail(each.cell, "load", str(exc), exc.detail or each.deployment.logs())
         except served.WrongAnswer as exc:
             sitting.fail(each.cell, "load", f"wrong_values: {exc}")

@@ -10,6 +10,7 @@ from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from pipelines import history
 from pipelines.experiment import Experiment
@@ -86,14 +87,15 @@ class Display:
     def __enter__(self) -> Self:
         if self.console.is_terminal:
             columns = (
-                TextColumn("[bold]{task.fields[stage]:<9}[/]"),
-                TextColumn("{task.fields[what]}"),
-                BarColumn(bar_width=24),
-                TimeElapsedColumn(),
-                TextColumn("about {task.fields[left]} left"),
+                TextColumn("[bold]{task.fields[stage]:<9}[/]", table_column=Column(no_wrap=True)),
+                BarColumn(bar_width=16),
+                TimeElapsedColumn(table_column=Column(no_wrap=True)),
+                TextColumn("about {task.fields[left]} left", table_column=Column(no_wrap=True)),
+                # Last and flexible: on a narrow terminal the end of the cell's name goes, not the time left.
+                TextColumn("{task.fields[what]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
             )
             # Twice a second: drawing shares the generator's core, and a busier display would show up as lag.
-            self._live = Progress(*columns, console=self.console, refresh_per_second=2, transient=True)
+            self._live = Progress(*columns, console=self.console, refresh_per_second=2, transient=True, expand=True)
             self._task = self._live.add_task("", total=self._total, stage="start", what="", left="…")
             self._live.start()
         return self

@@ -61,7 +61,7 @@ def resume(asked: Experiment, engine: str, out: Path, console: Console) -> tuple
     """
     folder = store.latest(out)
     with store.not_full(folder.path), folder.claimed():
-        if experiment.parse(folder.experiment.read_text(), str(folder.experiment)) != asked:
+        if experiment.load(str(folder.experiment)) != asked:
             raise BadRun(
                 f"run {folder.id} is of another experiment than {asked.name!r}; resume it with its own:"
                 f" {folder.experiment}"

@@ -131,5 +131,5 @@ def not_full(path: Path) -> Iterator[None]:
 def write(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old or the new one, never a half."""
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text)
+    temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)

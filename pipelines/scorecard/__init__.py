@@ -47,7 +47,8 @@ def _reach(model: str, tried: Sequence[Cell]) -> Line:
     torch, tensorflow = sides["torch"], sides["tensorflow"]
     a, b = len(torch.paths), len(tensorflow.paths)
     evidence = f"{a} of {torch.tried} tried paths work from PyTorch, {b} of {tensorflow.tried} from TensorFlow"
-    leader = None if a == b else "torch" if a > b else "tensorflow"
+    compared = torch.tried and tensorflow.tried
+    leader = None if a == b or not compared else "torch" if a > b else "tensorflow"
     factor = max(a, b) / min(a, b) if leader and min(a, b) else None
     return Line("reach", "export paths that work", "", True, model, None, torch, tensorflow, leader, factor, evidence)
 

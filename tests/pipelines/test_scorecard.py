@@ -64,6 +64,11 @@ def test_reach_counts_what_was_tried() -> None:
     assert found.leader == "tensorflow"
 
 
+def test_a_framework_that_was_not_tried_does_not_lose_on_reach() -> None:
+    found = line(run(cell("onnx")), "export paths that work")
+    assert (found.torch.tried, found.tensorflow.tried, found.leader) == (1, 0, None)
+
+
 def test_errors_within_the_tolerance_are_no_lead() -> None:
     assert line(run(*FOUR), "worst parity error").leader is None
 
