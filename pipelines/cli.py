@@ -82,6 +82,7 @@ def plan(experiment: ExperimentArgument = "default") -> None:
             f"{len(planned.cells)} cells, {len(planned.skipped)} skipped · {duration(planned.measuring_s)} measuring, "
             f"about {duration(estimate_s)} in all once images and artifacts are built",
             highlight=False,
+            soft_wrap=True,
         )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
@@ -112,6 +113,17 @@ def _no_duplicates(field: str, values: tuple[str, ...]) -> None:
             raise ValueError(f"{field} lists {value!r} more than once")
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML says keys are unique; PyYAML silently keeps the last one, and the user believes the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} more than once", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def names() -> list[str]:
     """The experiments that come with the project, sorted."""
     folder = resources.files("pipelines.experiments")
@@ -137,7 +149,7 @@ def load(name_or_path: str) -> Experiment:
 def parse(text: str, origin: str) -> Experiment:
     """An experiment from YAML text; `origin` names it in errors. Raises `BadExperiment`."""
     try:
-        fields = yaml.safe_load(text)
+        fields = yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
         raise BadExperiment(f"{origin}: not YAML: {' '.join(str(exc).split())}") from exc
     if not isinstance(fields, dict):

@@ -67,7 +67,9 @@ def test_a_fault_is_named_with_its_path(change: dict[str, object], said: str) ->
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "- a\n- b", "name: [", "just words", "\t: x"])
+@pytest.mark.parametrize(
+    "text", ["", "- a\n- b", "name: [", "just words", "\t: x", "name: a\nname: b", "name: 2020-13-45"]
+)
 def test_what_is_no_mapping_is_one_line(text: str) -> None:
     with pytest.raises(BadExperiment, match=r"^mine\.yaml: ") as caught:
         experiment.parse(text, "mine.yaml")
