@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
 
 from pipelines.errors import BadExperiment
 from pipelines.experiment import Experiment
@@ -56,17 +55,6 @@ class Cell:
     def slug(self) -> str:
         """The id as a file name."""
         return self.id.replace("/", "--")
-
-    @classmethod
-    def parse(cls, cell_id: str) -> Self:
-        """A cell from its id; raises `BadExperiment`."""
-        parts = cell_id.split("/")
-        if len(parts) != 6 or not all(parts):
-            raise BadExperiment(
-                f"not a cell: {cell_id!r}; expected model/framework/format/variant/server/protocol, "
-                "such as digits_cnn/torch/onnx/fp32/reference-onnx/oip-http"
-            )
-        return cls(*parts)
 
 
 @dataclass(frozen=True)

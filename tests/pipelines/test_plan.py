@@ -9,7 +9,7 @@ from pipelines import experiment
 from pipelines.errors import BadExperiment
 from pipelines.experiment import Experiment
 from pipelines.known import discover
-from pipelines.plan import Cell, Known, Offer, Way, plan
+from pipelines.plan import Known, Offer, Way, plan
 
 KNOWN = Known(
     models=["digits_cnn", "minilm"],
@@ -87,13 +87,6 @@ def test_an_unknown_name_says_what_is_known(change: dict[str, object], said: str
 def test_measuring_time_counts_every_block_once() -> None:
     # minilm: 2 cells × 2 workloads × 4 rounds × 3 s; digits_cnn: 2 cells × 1 workload × 4 rounds × 3 s
     assert plan(asked(), KNOWN).measuring_s == 48 + 24
-
-
-def test_a_cell_is_read_back_from_its_id() -> None:
-    cell = Cell("minilm", "torch", "onnx", "fp32", "ort", "oip-http")
-    assert Cell.parse(cell.id) == cell
-    with pytest.raises(BadExperiment, match="not a cell: 'minilm/torch'"):
-        Cell.parse("minilm/torch")
 
 
 def test_the_default_experiment_is_eight_cells() -> None:
