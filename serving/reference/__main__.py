@@ -1,52 +1,61 @@
-"""`python -m serving.reference --artifact DIR --runtime NAME --host 127.0.0.1 --port P --threads N`.
+"""`python -m serving.reference --runtime NAME (--artifact DIR | --repository DIR) --port P --threads N`.
 
 Exit status: 0 after SIGTERM or SIGINT, with requests in flight answered; 1 where it cannot start, with the reason as
-one line on stderr; 2 for arguments that do not parse.
+one line on stderr, or where requests were still open at the end of `--drain-s`; 2 for arguments that do not parse.
 """
 
 from __future__ import annotations
 
 import argparse
-import signal
+import asyncio
+import os
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 
-import uvicorn
+import uvloop
 
-from serving.reference import runtimes
-from serving.reference.app import App
-from serving.reference.model import load
-
-KEEP_ALIVE_S = 3600  # a candidate is paused for minutes while others are measured; its connections must survive that
+from serving.reference import memory, runtimes
+from serving.reference.config import Config
+from serving.reference.connection import Limits
+from serving.reference.model import Loaded
+from serving.reference.repository import Folder, SingleArtifact, Source
+from serving.reference.server import Settings, serve
 
 
 def main() -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again after its graceful end: that is exit 0
-        signal.signal(number, lambda *_: sys.exit(0))
     arguments = _parse()
+    memory.keep_freed()
     try:
         listener = _bind(arguments.host, arguments.port)
-        model = load(arguments.artifact, arguments.runtime, arguments.threads)
+        settings = Settings(
+            listener,
+            grpc_address=f"{arguments.host}:{arguments.grpc_port}" if arguments.grpc_port else None,
+            limits=Limits(arguments.max_body_bytes, arguments.max_connections),
+            drain_s=arguments.drain_s,
+            access_log=arguments.access_log,
+            model_control=arguments.model_control == "explicit",
+        )
+        load = partial(Loaded, runtime=arguments.runtime, threads=arguments.threads)
+        drained = asyncio.Runner(loop_factory=uvloop.new_event_loop).run(serve(_source(arguments), load, settings))
     except Exception as exc:
         reason = " ".join(str(exc).split()) or type(exc).__name__
-        sys.exit(f"cannot serve {arguments.artifact}: {reason}")  # prints to stderr and exits with 1
-    config = uvicorn.Config(
-        App(model, arguments.max_body_bytes),
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        log_level="error",
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
+        sys.exit(f"cannot serve {arguments.artifact or arguments.repository}: {reason}")  # to stderr, status 1
+    if not drained:
+        os._exit(1)  # a runtime that does not return would keep the process from ending
+
+
+def _source(arguments: argparse.Namespace) -> Source:
+    defaults = Config(
+        max_batch_size=arguments.max_batch_size,
+        max_queue_delay_us=round(arguments.max_queue_delay_ms * 1000),
+        max_queue_size=arguments.max_queue_size,
+        default_timeout_us=round(arguments.timeout_ms * 1000),
     )
-    print(f"serving {model.name} on {model.platform}, threads: {arguments.threads}", flush=True)
-    uvicorn.Server(config).run(sockets=[listener])
+    if arguments.artifact:
+        return SingleArtifact(arguments.artifact, defaults)
+    return Folder(arguments.repository, defaults)
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -61,13 +70,25 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m serving.reference", description="Serve one artifact.")
-    parser.add_argument("--artifact", type=Path, required=True, help="folder with manifest.json")
-    parser.add_argument("--runtime", choices=runtimes.NAMES, required=True)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--threads", type=int, required=True, help="size of the runtime's thread pool")
-    parser.add_argument("--max-body-bytes", type=int, default=64 * 1024 * 1024)
+    parser = argparse.ArgumentParser(prog="python -m serving.reference", description="Serve exported artifacts.")
+    models = parser.add_mutually_exclusive_group(required=True)
+    models.add_argument("--artifact", type=Path, help="folder with manifest.json: one model, under the manifest's id")
+    models.add_argument("--repository", type=Path, help="folder of <model>/<version>/manifest.json")
+    add = parser.add_argument
+    add("--runtime", choices=runtimes.NAMES, required=True)
+    add("--host", default="127.0.0.1")
+    add("--port", type=int, required=True)
+    add("--grpc-port", type=int, help="serve gRPC too, on this port")
+    add("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of the runtime; default: the cpuset's size")
+    add("--model-control", choices=["none", "explicit"], default="explicit", help="whether clients may load and unload")
+    add("--max-batch-size", type=int, default=0, help="most rows merged from waiting requests; 0: never merge")
+    add("--max-queue-delay-ms", type=float, default=0.0, help="wait for a fuller batch once two requests wait")
+    add("--max-queue-size", type=int, default=128, help="requests that may wait for a model; more are refused (429)")
+    add("--timeout-ms", type=float, default=0.0, help="deadline of requests that bring none (504); 0: none")
+    add("--max-body-bytes", type=int, default=64 * 1024 * 1024, help="of one request; larger ones are refused (413)")
+    add("--max-connections", type=int, default=1024, help="HTTP connections; more are refused (503)")
+    add("--drain-s", type=float, default=30.0, help="longest wait for requests in flight at the end")
+    add("--access-log", action="store_true", help="log every request")
     return parser.parse_args()
 
 

@@ -9,6 +9,8 @@ import numpy as np
 
 from serving.reference.errors import RequestError
 
+Array = np.ndarray[Any, Any]
+
 NUMPY = {
     "BOOL": "bool",
     "INT8": "int8",
@@ -22,19 +24,24 @@ NUMPY = {
     "FP16": "float16",
     "FP32": "float32",
     "FP64": "float64",
+    "BYTES": "object",
 }
-"""NumPy dtype name (little-endian, as on the wire) by the protocol's name; BYTES has none."""
+"""NumPy dtype name (little-endian, as on the wire) by the protocol's name; BYTES are object arrays of `bytes`."""
 
 WIRE = {dtype: name for name, dtype in NUMPY.items()}
 """The protocol's name by NumPy dtype name."""
 
-_JSON_TYPES: dict[str, set[type]] = {"b": {bool}, "f": {int, float}}
+DTYPE = {name: np.dtype(dtype) for name, dtype in NUMPY.items()}
+"""NumPy's dtype by the protocol's name."""
+
+_JSON_TYPES: dict[str, set[type]] = {"b": {bool}, "f": {int, float}, "O": {str}}
+_LENGTH_BYTES = 4
 
 
-def from_json(name: str, data: object, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """JSON numbers, flat or nested, as a flat array of `dtype`.
+def from_json(name: str, data: object, dtype: np.dtype[Any]) -> Array:
+    """JSON values, flat or nested, as a flat array of `dtype`; strings become UTF-8.
 
-    Raises `RequestError` for ragged lists, for what is no number, and for numbers that the datatype cannot hold: a
+    Raises `RequestError` for ragged lists, for values of another type, and for numbers that the datatype cannot hold: a
     silently rounded index or a wrapped pixel gives a wrong answer with status 200.
     """
     if not isinstance(data, list):
@@ -48,6 +55,8 @@ def from_json(name: str, data: object, dtype: np.dtype[Any]) -> np.ndarray[Any, 
     # Looked at before NumPy sees them: it would parse strings, and pad a list of them to the longest, however long.
     if not types <= _JSON_TYPES.get(dtype.kind, {int}):
         raise RequestError(400, f"input {name!r}: 'data' does not hold {WIRE[dtype.name]} values only")
+    if dtype.kind == "O":
+        return objects([text.encode() for text in flat])
     try:
         with np.errstate(over="ignore"):
             array = np.array(flat, dtype)
@@ -56,3 +65,54 @@ def from_json(name: str, data: object, dtype: np.dtype[Any]) -> np.ndarray[Any, 
     if dtype.kind == "f" and not np.isfinite(array).all():
         raise RequestError(400, f"input {name!r}: 'data' is out of the range of {WIRE[dtype.name]}")
     return array
+
+
+def to_json(name: str, array: Array) -> object:
+    """What orjson can write: the flat array itself, or strings. Raises `RequestError` for bytes that are no UTF-8."""
+    if array.dtype.kind != "O":
+        return array.reshape(-1)
+    try:
+        return [value.decode() for value in array.reshape(-1)]
+    except UnicodeDecodeError as exc:
+        raise RequestError(400, f"output {name!r} is not UTF-8: ask for it as binary data") from exc
+
+
+def from_bytes(name: str, raw: memoryview, dtype: np.dtype[Any]) -> Array:
+    """A flat array over raw little-endian values, without a copy where they are aligned; raises `RequestError`.
+
+    BYTES are elements of a 4-byte length each, as Triton's binary extension has them.
+    """
+    if dtype.kind == "O":
+        return objects(_elements(name, raw))
+    if len(raw) % dtype.itemsize:
+        raise RequestError(400, f"input {name!r}: {len(raw)} bytes are not divisible by {dtype.itemsize}")
+    array = np.frombuffer(raw, dtype)
+    if dtype.kind == "b" and array.size and array.view(np.uint8).max() > 1:
+        raise RequestError(400, f"input {name!r}: a BOOL is neither 0 nor 1")
+    # The JSON before it may end on any byte; runtimes are entitled to aligned memory (the one copy on this path).
+    return array if array.flags.aligned else array.copy()
+
+
+def to_bytes(array: Array) -> bytes | memoryview:
+    """Raw little-endian values, a view of the array where it is contiguous; BYTES with the length of each element."""
+    if array.dtype.kind != "O":
+        return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+    return b"".join(len(value).to_bytes(_LENGTH_BYTES, "little") + value for value in array.reshape(-1))
+
+
+def objects(values: list[bytes]) -> Array:
+    """A flat object array; NumPy itself would make strings of fixed width of them, and lose trailing zeros."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
+
+
+def _elements(name: str, raw: memoryview) -> list[bytes]:
+    values, offset = [], 0
+    while offset < len(raw):
+        start = offset + _LENGTH_BYTES
+        offset = start + int.from_bytes(raw[offset:start], "little")
+        if offset > len(raw):
+            raise RequestError(400, f"input {name!r}: an element of BYTES ends after its tensor")
+        values.append(bytes(raw[start:offset]))
+    return values

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 
 class RequestError(Exception):
-    """An answer other than 200: HTTP status, one line of reason, and the headers that the status asks for."""
+    """An answer other than success: HTTP status, one line of reason, and the headers that the status asks for.
+
+    The status is HTTP's; gRPC's front end translates it (`grpc.STATUS`), so that both say the same thing.
+    """
 
     def __init__(self, status: int, reason: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
         self.headers = headers or {}
+
+
+def overloaded(reason: str) -> RequestError:
+    """429: this request was not taken because others wait already."""
+    return RequestError(429, reason, {"retry-after": "1"})
+
+
+def unavailable(reason: str) -> RequestError:
+    """503: not now, on this server; soon or elsewhere."""
+    return RequestError(503, reason, {"retry-after": "1"})

@@ -1,70 +1,98 @@
-"""A served model: its manifest, its runtime, and the one thread on which it computes."""
+"""A served model: an artifact under a name and version, its runtime, and the worker that computes for it."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import asyncio
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from serving.reference import runtimes
-from serving.reference.artifact import ArtifactError, Manifest, Tensor, verify
+import numpy as np
+
+from serving.reference import batch, log, runtimes
+from serving.reference.artifact import ArtifactError, Manifest, verify
+from serving.reference.config import Config
 from serving.reference.datatypes import NUMPY, WIRE
 from serving.reference.errors import RequestError
-from serving.reference.request import decode
-from serving.reference.response import Headers, encode
 from serving.reference.runtimes import Arrays, Runtime
-from serving.reference.validate import check_inputs, check_outputs
+from serving.reference.statistics import Statistics
+from serving.reference.validate import Validator
+from serving.reference.worker import Worker
 
-VERSION = "1"
+
+class Loaded:
+    """An artifact in memory, checked, not served yet. Made on a thread, as loading takes its time."""
+
+    def __init__(self, folder: Path, runtime: str, threads: int) -> None:
+        """Raises `ArtifactError`, `RuntimeUnavailable`, or what the library itself raises."""
+        self.manifest = verify(folder)
+        for tensor in self.manifest.inputs + self.manifest.outputs:
+            if tensor.dtype not in WIRE:
+                known = ", ".join(NUMPY.values())
+                raise ArtifactError(f"tensor {tensor.name!r} has dtype {tensor.dtype!r}; served: {known}")
+        name = "null" if self.manifest.format == "null" else runtime  # so that any image can measure its own overhead
+        self.runtime: Runtime = runtimes.load(name, folder, self.manifest, threads)
+        self.platform = f"{name}_{self.manifest.format}"
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """One inference on zeros, so that a reload shows no client the first call's planning of memory."""
+        sizes = [[1 if isinstance(size, str) else size for size in tensor.shape] for tensor in self.manifest.inputs]
+        empty = {
+            tensor.name: np.full(shape, b"" if tensor.dtype == "object" else 0, tensor.dtype)
+            for tensor, shape in zip(self.manifest.inputs, sizes, strict=True)
+        }
+        try:
+            self.runtime.infer(empty)
+        except Exception as exc:  # zeros may be no valid input of this model
+            log.write("warning", "warm-up failed", model=self.manifest.id, reason=str(exc))
 
 
 class Model:
-    """One artifact under its manifest's id. `answer` runs on `worker`, which the event loop awaits."""
+    """One version of one model. Its methods are called on the event loop."""
 
-    def __init__(self, manifest: Manifest, runtime: Runtime, platform: str) -> None:
-        self.manifest = manifest
-        self.name = manifest.id
-        self.platform = platform
-        self.worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
-        self._runtime = runtime
+    def __init__(self, name: str, version: str, loaded: Loaded, config: Config, statistics: Statistics) -> None:
+        self.name = name
+        self.version = version
+        self.manifest: Manifest = loaded.manifest
+        self.platform = loaded.platform
+        self.config = config
+        self.statistics = statistics
+        self.batches = config.max_batch_size > 1 and batch.has_batch_axis(loaded.manifest)
+        """Whether requests are merged; a batch size without a batch axis is not an error, only of no use."""
+        self._validator = Validator(loaded.manifest)
+        self._runtime = loaded.runtime
+        self._worker = Worker(self._infer, config, statistics)
 
-    def metadata(self) -> dict[str, Any]:
-        """What `GET /v2/models/{name}` answers; a dynamic axis is -1."""
-        return {
-            "name": self.name,
-            "versions": [VERSION],
-            "platform": self.platform,
-            "inputs": [_describe(tensor) for tensor in self.manifest.inputs],
-            "outputs": [_describe(tensor) for tensor in self.manifest.outputs],
-        }
+    @property
+    def pending(self) -> int:
+        """Requests taken and not yet answered."""
+        return self._worker.pending
 
-    def answer(self, body: bytearray, header_length: int | None) -> tuple[Headers, bytes]:
-        """Headers and body of the response to one inference request; raises `RequestError`."""
-        request = decode(body, header_length)
-        check_inputs(self.manifest, request.inputs)
-        check_outputs(self.manifest, request.outputs)
-        return encode(self.name, VERSION, request, self.infer(request.inputs))
+    def submit(
+        self, inputs: Arrays, outputs: Iterable[str] | None = None, timeout_s: float = 0.0
+    ) -> asyncio.Future[Arrays]:
+        """All outputs, to come; `outputs` are those that were asked for, None is all.
 
-    def infer(self, inputs: Arrays) -> Arrays:
-        """Outputs by name; raises `RequestError` (500) where the runtime fails on inputs that the manifest allows."""
+        The answer may fail with `RequestError` 500 or 504. Raises it at once: 400 for inputs that are not the
+        manifest's, 429 where too many wait.
+        """
+        self._validator.check(inputs, outputs)
+        timeout_s = timeout_s or self.config.default_timeout_us / 1e6
+        if not self.batches:
+            return self._worker.submit(inputs, 1, None, timeout_s)
+        rows = batch.rows(self.manifest, inputs)
+        if rows > self.config.max_batch_size:
+            raise RequestError(400, f"{rows} rows in a request; max_batch_size is {self.config.max_batch_size}")
+        return self._worker.submit(inputs, rows, batch.kind(self.manifest, inputs), timeout_s)
+
+    async def close(self) -> None:
+        """Answer what is pending, then let go of the runtime's memory."""
+        await self._worker.close()
+        del self._runtime
+
+    def _infer(self, inputs: Arrays) -> Arrays:
         try:
             return self._runtime.infer(inputs)
         except Exception as exc:
             reason = str(exc).strip().splitlines() or [type(exc).__name__]
             raise RequestError(500, f"{self.platform} failed: {reason[0]}") from exc
-
-
-def load(folder: Path, runtime: str, threads: int) -> Model:
-    """Check the artifact's hashes and load it; raises `ArtifactError`, `RuntimeUnavailable`, or the library's own."""
-    manifest = verify(folder)
-    for tensor in manifest.inputs + manifest.outputs:
-        if tensor.dtype not in WIRE:
-            raise ArtifactError(
-                f"tensor {tensor.name!r} has dtype {tensor.dtype!r}; served: {', '.join(NUMPY.values())}"
-            )
-    return Model(manifest, runtimes.load(runtime, folder, manifest, threads), f"{runtime}_{manifest.format}")
-
-
-def _describe(tensor: Tensor) -> dict[str, Any]:
-    shape = [-1 if isinstance(size, str) else size for size in tensor.shape]
-    return {"name": tensor.name, "datatype": WIRE[tensor.dtype], "shape": shape}

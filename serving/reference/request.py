@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import orjson
 
-from serving.reference.datatypes import NUMPY, from_json
+from serving.reference.datatypes import DTYPE, Array, from_bytes, from_json
 from serving.reference.errors import RequestError
 
-Array = np.ndarray[Any, Any]
+MAX_DIGITS = 18  # Python itself refuses to read numbers of thousands of digits
+MAX_TIMEOUT_US = 10**12
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Request:
     """Arrays by input name; whether an output goes out as binary, by output name in the order asked for (None: all)."""
 
@@ -27,17 +28,28 @@ class Request:
     inputs: dict[str, Array]
     outputs: dict[str, bool] | None
     binary_output: bool
+    timeout_s: float
+    """The deadline that the request brings; 0 is none."""
 
 
-def decode(body: bytearray, header_length: int | None) -> Request:
+def header_length(value: bytes | None) -> int | None:
+    """The length of the JSON before binary tensors, as the header says it; None where all of the body is JSON."""
+    if value is None:
+        return None
+    if not value.isdigit() or len(value) > MAX_DIGITS:
+        shown = value.decode("latin-1")
+        raise RequestError(400, f"Inference-Header-Content-Length must be a number of bytes, not {shown!r}")
+    return int(value)
+
+
+def decode(view: memoryview, header_length: int | None) -> Request:
     """Read a request whose first `header_length` bytes are JSON (None: all of them); raises `RequestError` (400).
 
-    Binary tensors are views of `body`, so it must not be changed afterwards.
+    Binary tensors are views of the body, so it must not be changed afterwards.
     """
-    if header_length is not None and header_length > len(body):
-        raise RequestError(400, f"Inference-Header-Content-Length is {header_length}, the body has {len(body)} bytes")
-    view = memoryview(body)
-    split = len(body) if header_length is None else header_length
+    if header_length is not None and header_length > len(view):
+        raise RequestError(400, f"Inference-Header-Content-Length is {header_length}, the body has {len(view)} bytes")
+    split = len(view) if header_length is None else header_length
     try:
         fields = orjson.loads(view[:split])
     except orjson.JSONDecodeError as exc:
@@ -46,9 +58,13 @@ def decode(body: bytearray, header_length: int | None) -> Request:
     request_id = fields.get("id")
     if not isinstance(request_id, str | None):
         raise RequestError(400, "'id' must be a string")
-    binary_output = _flag(_parameters(fields, "the request"), "binary_data_output", False)
+    parameters = _parameters(fields, "the request")
+    binary_output = _flag(parameters, "binary_data_output", False)
+    timeout_us = parameters.get("timeout", 0)
+    if type(timeout_us) is not int or not 0 <= timeout_us < MAX_TIMEOUT_US:
+        raise RequestError(400, f"'timeout' must be a number of microseconds, not {timeout_us!r}")
     inputs = _inputs(_list(fields.get("inputs"), "inputs"), view[split:])
-    return Request(request_id, inputs, _outputs(fields, binary_output), binary_output)
+    return Request(request_id, inputs, _outputs(fields, binary_output), binary_output, timeout_us / 1e6)
 
 
 def _inputs(tensors: list[Any], binary: memoryview) -> dict[str, Array]:
@@ -66,8 +82,11 @@ def _inputs(tensors: list[Any], binary: memoryview) -> dict[str, Array]:
         elif "data" in fields:
             raise RequestError(400, f"input {name!r} has both 'data' and 'binary_data_size'")
         else:
-            flat = _from_binary(name, size, binary[offset:], dtype)
-            offset += flat.nbytes
+            if type(size) is not int or not 0 <= size <= len(binary) - offset:
+                left = len(binary) - offset
+                raise RequestError(400, f"input {name!r}: 'binary_data_size' is {size!r}, {left} bytes are left")
+            flat = from_bytes(name, binary[offset : offset + size], dtype)
+            offset += size
         if math.prod(shape) != flat.size:
             raise RequestError(
                 400, f"input {name!r}: shape {shape} asks for {math.prod(shape)} values, got {flat.size}"
@@ -76,19 +95,6 @@ def _inputs(tensors: list[Any], binary: memoryview) -> dict[str, Array]:
     if offset != len(binary):
         raise RequestError(400, f"{len(binary) - offset} bytes follow the last binary tensor")
     return arrays
-
-
-def _from_binary(name: str, size: object, binary: memoryview, dtype: np.dtype[Any]) -> Array:
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0 or size % dtype.itemsize:
-        raise RequestError(
-            400,
-            f"input {name!r}: 'binary_data_size' must be a number of bytes divisible by {dtype.itemsize}, not {size!r}",
-        )
-    if size > len(binary):
-        raise RequestError(400, f"input {name!r}: 'binary_data_size' is {size}, only {len(binary)} bytes are left")
-    array = np.frombuffer(binary[:size], dtype)
-    # The JSON before it may end on any byte; runtimes are entitled to aligned memory (the one copy on this path).
-    return array if array.flags.aligned else array.copy()
 
 
 def _outputs(fields: dict[str, Any], binary_output: bool) -> dict[str, bool] | None:
@@ -107,9 +113,9 @@ def _outputs(fields: dict[str, Any], binary_output: bool) -> dict[str, bool] | N
 
 def _dtype(name: str, fields: dict[str, Any]) -> np.dtype[Any]:
     datatype = fields.get("datatype")
-    if not isinstance(datatype, str) or datatype not in NUMPY:
-        raise RequestError(400, f"input {name!r}: unsupported datatype {datatype!r}; known: {', '.join(NUMPY)}")
-    return np.dtype(NUMPY[datatype])
+    if not isinstance(datatype, str) or datatype not in DTYPE:
+        raise RequestError(400, f"input {name!r}: unsupported datatype {datatype!r}; known: {', '.join(DTYPE)}")
+    return DTYPE[datatype]
 
 
 def _shape(name: str, fields: dict[str, Any]) -> tuple[int, ...]:

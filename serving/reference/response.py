@@ -4,41 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import orjson
 
-from serving.reference.datatypes import WIRE
+from serving.reference.datatypes import WIRE, to_bytes, to_json
+from serving.reference.exchange import JSON, Reply
+from serving.reference.model import Model
 from serving.reference.request import Request
-
-Headers = list[tuple[bytes, bytes]]
-
-JSON: Headers = [(b"content-type", b"application/json")]
+from serving.reference.runtimes import Arrays
 
 
-def encode(
-    model: str, version: str, request: Request, outputs: dict[str, np.ndarray[Any, Any]]
-) -> tuple[Headers, bytes]:
-    """Headers and body, plain JSON where no tensor is binary; NaN and Inf are null there, as JSON has neither."""
+def encode(model: Model, request: Request, outputs: Arrays) -> Reply:
+    """Plain JSON where no tensor is binary; NaN and Inf are null there, as JSON has neither.
+
+    Binary tensors are views of `outputs`, which go to the socket as they lie.
+    """
     wanted = request.outputs if request.outputs is not None else dict.fromkeys(outputs, request.binary_output)
     tensors: list[dict[str, Any]] = []
-    parts: list[bytes | memoryview] = [b""]
+    body: list[bytes | memoryview] = [b""]
     for name, binary in wanted.items():
-        array = np.ascontiguousarray(outputs[name])
-        tensor = {"name": name, "shape": outputs[name].shape, "datatype": WIRE[array.dtype.name]}
+        array = outputs[name]
+        tensor: dict[str, Any] = {"name": name, "shape": array.shape, "datatype": WIRE[array.dtype.name]}
         if binary:
-            tensor["parameters"] = {"binary_data_size": array.nbytes}
-            parts.append(array.reshape(-1).view(np.uint8).data)
+            raw = to_bytes(array)
+            tensor["parameters"] = {"binary_data_size": len(raw)}
+            body.append(raw)
         else:
-            tensor["data"] = array.reshape(-1)
+            tensor["data"] = to_json(name, array)
         tensors.append(tensor)
-    fields: dict[str, Any] = {"model_name": model, "model_version": version, "outputs": tensors}
+    fields: dict[str, Any] = {"model_name": model.name, "model_version": model.version, "outputs": tensors}
     if request.id is not None:
         fields["id"] = request.id
-    header = orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)
-    if len(parts) == 1:
-        return JSON, header
-    parts[0] = header
+    body[0] = header = orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)
+    if len(body) == 1:
+        return 200, JSON, body
     length = str(len(header)).encode()
-    return [(b"content-type", b"application/octet-stream"), (b"inference-header-content-length", length)], b"".join(
-        parts
-    )
+    binary_headers = [(b"content-type", b"application/octet-stream"), (b"inference-header-content-length", length)]
+    return 200, binary_headers, body

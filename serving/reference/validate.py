@@ -4,43 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from serving.reference.artifact import Manifest
+import numpy as np
+
+from serving.reference.artifact import Manifest, Tensor
 from serving.reference.datatypes import WIRE
 from serving.reference.errors import RequestError
 from serving.reference.runtimes import Arrays
 
 
-def check_inputs(manifest: Manifest, inputs: Arrays) -> None:
-    """Raise `RequestError` (400) unless `inputs` are the manifest's in dtype and shape; a named axis has one size."""
-    _check_known("input", inputs, [tensor.name for tensor in manifest.inputs])
-    axes: dict[str, int] = {}
-    for tensor in manifest.inputs:
-        if tensor.name not in inputs:
-            raise RequestError(400, f"input {tensor.name!r} is missing")
-        array = inputs[tensor.name]
-        if array.dtype.name != tensor.dtype:
-            expected, found = WIRE[tensor.dtype], WIRE[array.dtype.name]
-            raise RequestError(400, f"input {tensor.name!r}: expected datatype {expected}, found {found}")
-        fits = len(array.shape) == len(tensor.shape) and 0 not in array.shape
-        if not fits or any(isinstance(e, int) and e != a for e, a in zip(tensor.shape, array.shape, strict=True)):
-            raise RequestError(
-                400, f"input {tensor.name!r}: expected shape {_shown(tensor.shape)}, found {_shown(array.shape)}"
-            )
-        for axis, size in zip(tensor.shape, array.shape, strict=True):
-            if isinstance(axis, str) and axes.setdefault(axis, size) != size:
-                raise RequestError(400, f"input {tensor.name!r}: axis {axis!r} is {size} here and {axes[axis]} before")
+class Validator:
+    """Checks of one model's requests; what does not depend on the request is prepared once."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._inputs = [(tensor, tensor.name, np.dtype(tensor.dtype)) for tensor in manifest.inputs]
+        self._input_names = {tensor.name: None for tensor in manifest.inputs}
+        self._output_names = {tensor.name: None for tensor in manifest.outputs}
+
+    def check(self, inputs: Arrays, outputs: Iterable[str] | None) -> None:
+        """Raise `RequestError` (400) unless `inputs` are the manifest's in dtype and shape; a named axis has one size.
+
+        `outputs`, where given, must be outputs of the model.
+        """
+        if inputs.keys() - self._input_names.keys():
+            raise _unknown("input", inputs, self._input_names)
+        if outputs is not None and not self._output_names.keys() >= set(outputs):
+            raise _unknown("output", outputs, self._output_names)
+        axes: dict[str, int] = {}
+        for tensor, name, dtype in self._inputs:
+            array = inputs.get(name)
+            if array is None:
+                raise RequestError(400, f"input {name!r} is missing")
+            if array.dtype != dtype:
+                expected, found = WIRE[tensor.dtype], WIRE[array.dtype.name]
+                raise RequestError(400, f"input {name!r}: expected datatype {expected}, found {found}")
+            if len(array.shape) != len(tensor.shape):
+                raise _misshapen(tensor, array.shape)
+            for axis, size in zip(tensor.shape, array.shape, strict=True):
+                if size == 0 or (size != axis and isinstance(axis, int)):
+                    raise _misshapen(tensor, array.shape)
+                if isinstance(axis, str) and axes.setdefault(axis, size) != size:
+                    raise RequestError(400, f"input {name!r}: axis {axis!r} is {size} here and {axes[axis]} before")
 
 
-def check_outputs(manifest: Manifest, outputs: Iterable[str] | None) -> None:
-    """Raise `RequestError` (400) where an output is asked for that the model does not have."""
-    _check_known("output", outputs or (), [tensor.name for tensor in manifest.outputs])
+def _unknown(side: str, names: Iterable[str], known: Iterable[str]) -> RequestError:
+    name = next(name for name in names if name not in known)
+    return RequestError(400, f"unknown {side} {name!r}; known: {', '.join(known)}")
 
 
-def _check_known(side: str, names: Iterable[str], known: list[str]) -> None:
-    for name in names:
-        if name not in known:
-            raise RequestError(400, f"unknown {side} {name!r}; known: {', '.join(known)}")
-
-
-def _shown(shape: tuple[int | str, ...]) -> str:
-    return f"[{', '.join(str(size) for size in shape)}]"
+def _misshapen(tensor: Tensor, found: tuple[int, ...]) -> RequestError:
+    expected = ", ".join(str(size) for size in tensor.shape)
+    return RequestError(400, f"input {tensor.name!r}: expected shape [{expected}], found {list(found)}")

@@ -1,0 +1,68 @@
+"""What a model did since it was first loaded: counts, times and histograms."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+
+SECONDS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+ROWS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+
+
+class Histogram:
+    """Counts by upper bound; the last one is of what exceeds all bounds."""
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+
+@dataclass
+class Duration:
+    """How often, and how many nanoseconds in all."""
+
+    count: int = 0
+    ns: int = 0
+
+    def add(self, ns: int) -> None:
+        self.count += 1
+        self.ns += ns
+
+
+@dataclass
+class Statistics:
+    """Of one model under one name and version; kept across reloads, written by the event loop only."""
+
+    success: Duration = field(default_factory=Duration)
+    fail: Duration = field(default_factory=Duration)
+    queue: Duration = field(default_factory=Duration)
+    compute: Duration = field(default_factory=Duration)
+    rows: int = 0
+    last_inference_ms: int = 0
+    batches: dict[int, Duration] = field(default_factory=dict)
+    """Executions by number of rows."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Requests that were not computed, by reason: queue_full, deadline, cancelled."""
+    queue_s: Histogram = field(default_factory=lambda: Histogram(SECONDS))
+    inference_s: Histogram = field(default_factory=lambda: Histogram(SECONDS))
+    batch_rows: Histogram = field(default_factory=lambda: Histogram(ROWS))
+
+    def waited(self, ns: int) -> None:
+        """A request left the queue after so long."""
+        self.queue.add(ns)
+        self.queue_s.observe(ns / 1e9)
+
+    def executed(self, rows: int, ns: int) -> None:
+        """The runtime ran once, on so many rows, for so long."""
+        self.rows += rows
+        self.batches.setdefault(rows, Duration()).add(ns)
+        self.inference_s.observe(ns / 1e9)
+        self.batch_rows.observe(rows)
+        self.last_inference_ms = int(time.time() * 1000)
