@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-import numpy as np
-import orjson
+import msgspec
 
 from serving.reference.datatypes import DTYPE, Array, from_bytes, from_json
 from serving.reference.errors import RequestError
 
 MAX_DIGITS = 18  # Python itself refuses to read numbers of thousands of digits
-MAX_TIMEOUT_US = 10**12
+
+Size = Annotated[int, msgspec.Meta(ge=0)]
 
 
 @dataclass(slots=True)
@@ -32,6 +32,44 @@ class Request:
     """The deadline that the request brings; 0 is none."""
 
 
+class _InputParameters(msgspec.Struct):
+    binary_data_size: Size | None = None
+
+
+class _Input(msgspec.Struct):
+    name: str
+    shape: Annotated[tuple[Size, ...], msgspec.Meta(max_length=32)]
+    datatype: str
+    parameters: _InputParameters | None = None
+    data: list[Any] | msgspec.UnsetType = msgspec.UNSET
+
+
+class _OutputParameters(msgspec.Struct):
+    binary_data: bool | None = None
+    classification: object = None
+
+
+class _Output(msgspec.Struct):
+    name: str
+    parameters: _OutputParameters | None = None
+
+
+class _Parameters(msgspec.Struct):
+    binary_data_output: bool = False
+    timeout: Annotated[int, msgspec.Meta(ge=0, lt=10**12)] = 0
+    """Microseconds."""
+
+
+class _Document(msgspec.Struct):
+    inputs: list[_Input]
+    id: str | None = None
+    parameters: _Parameters | None = None
+    outputs: list[_Output] | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Document)
+
+
 def header_length(value: bytes | None) -> int | None:
     """The length of the JSON before binary tensors, as the header says it; None where all of the body is JSON."""
     if value is None:
@@ -42,114 +80,62 @@ def header_length(value: bytes | None) -> int | None:
     return int(value)
 
 
-def decode(view: memoryview, header_length: int | None) -> Request:
-    """Read a request whose first `header_length` bytes are JSON (None: all of them); raises `RequestError` (400).
+def decode(body: memoryview, length: int | None) -> Request:
+    """Read a request whose first `length` bytes are JSON (None: all of them); raises `RequestError` (400).
 
     Binary tensors are views of the body, so it must not be changed afterwards.
     """
-    if header_length is not None and header_length > len(view):
-        raise RequestError(400, f"Inference-Header-Content-Length is {header_length}, the body has {len(view)} bytes")
-    split = len(view) if header_length is None else header_length
+    if length is not None and length > len(body):
+        raise RequestError(400, f"Inference-Header-Content-Length is {length}, the body has {len(body)} bytes")
+    split = len(body) if length is None else length
     try:
-        fields = orjson.loads(view[:split])
-    except orjson.JSONDecodeError as exc:
+        document = _DECODER.decode(body[:split])
+    except msgspec.ValidationError as exc:
+        raise RequestError(400, f"the request is not one of inference: {exc}") from exc
+    except (ValueError, RecursionError) as exc:
         raise RequestError(400, f"the request is not JSON: {exc}") from exc
-    fields = _object(fields, "the request")
-    request_id = fields.get("id")
-    if not isinstance(request_id, str | None):
-        raise RequestError(400, "'id' must be a string")
-    parameters = _parameters(fields, "the request")
-    binary_output = _flag(parameters, "binary_data_output", False)
-    timeout_us = parameters.get("timeout", 0)
-    if type(timeout_us) is not int or not 0 <= timeout_us < MAX_TIMEOUT_US:
-        raise RequestError(400, f"'timeout' must be a number of microseconds, not {timeout_us!r}")
-    inputs = _inputs(_list(fields.get("inputs"), "inputs"), view[split:])
-    return Request(request_id, inputs, _outputs(fields, binary_output), binary_output, timeout_us / 1e6)
+    parameters = document.parameters or _Parameters()
+    inputs = _inputs(document.inputs, body[split:])
+    outputs = _outputs(document.outputs or [], parameters.binary_data_output)
+    return Request(document.id, inputs, outputs, parameters.binary_data_output, parameters.timeout / 1e6)
 
 
-def _inputs(tensors: list[Any], binary: memoryview) -> dict[str, Array]:
+def _inputs(tensors: list[_Input], binary: memoryview) -> dict[str, Array]:
     arrays: dict[str, Array] = {}
     offset = 0
     for tensor in tensors:
-        fields = _object(tensor, "an input")
-        name = _name(fields, "input")
+        name, shape = tensor.name, tensor.shape
         if name in arrays:
             raise RequestError(400, f"input {name!r} is given twice")
-        dtype, shape = _dtype(name, fields), _shape(name, fields)
-        size = _parameters(fields, f"input {name!r}").get("binary_data_size")
+        dtype = DTYPE.get(tensor.datatype)
+        if dtype is None:
+            known = ", ".join(DTYPE)
+            raise RequestError(400, f"input {name!r}: unsupported datatype {tensor.datatype!r}; known: {known}")
+        size = tensor.parameters.binary_data_size if tensor.parameters else None
         if size is None:
-            flat = from_json(name, fields.get("data"), dtype)
-        elif "data" in fields:
+            flat = from_json(name, tensor.data, dtype)
+        elif tensor.data is not msgspec.UNSET:
             raise RequestError(400, f"input {name!r} has both 'data' and 'binary_data_size'")
+        elif size > len(binary) - offset:
+            left = len(binary) - offset
+            raise RequestError(400, f"input {name!r}: 'binary_data_size' is {size}, {left} bytes are left")
         else:
-            if type(size) is not int or not 0 <= size <= len(binary) - offset:
-                left = len(binary) - offset
-                raise RequestError(400, f"input {name!r}: 'binary_data_size' is {size!r}, {left} bytes are left")
             flat = from_bytes(name, binary[offset : offset + size], dtype)
             offset += size
         if math.prod(shape) != flat.size:
-            raise RequestError(
-                400, f"input {name!r}: shape {shape} asks for {math.prod(shape)} values, got {flat.size}"
-            )
+            asked = math.prod(shape)
+            raise RequestError(400, f"input {name!r}: shape {list(shape)} asks for {asked} values, got {flat.size}")
         arrays[name] = flat.reshape(shape)
     if offset != len(binary):
         raise RequestError(400, f"{len(binary) - offset} bytes follow the last binary tensor")
     return arrays
 
 
-def _outputs(fields: dict[str, Any], binary_output: bool) -> dict[str, bool] | None:
-    if fields.get("outputs") is None:
-        return None
-    outputs: dict[str, bool] = {}
-    for output in _list(fields["outputs"], "outputs"):
-        wanted = _object(output, "an output")
-        name = _name(wanted, "output")
-        parameters = _parameters(wanted, f"output {name!r}")
-        if "classification" in parameters:
-            raise RequestError(400, f"output {name!r}: the classification extension is not supported")
-        outputs[name] = _flag(parameters, "binary_data", binary_output)
-    return outputs or None
-
-
-def _dtype(name: str, fields: dict[str, Any]) -> np.dtype[Any]:
-    datatype = fields.get("datatype")
-    if not isinstance(datatype, str) or datatype not in DTYPE:
-        raise RequestError(400, f"input {name!r}: unsupported datatype {datatype!r}; known: {', '.join(DTYPE)}")
-    return DTYPE[datatype]
-
-
-def _shape(name: str, fields: dict[str, Any]) -> tuple[int, ...]:
-    shape = _list(fields.get("shape"), f"input {name!r}: 'shape'")
-    if len(shape) > 32 or not all(type(size) is int and size >= 0 for size in shape):
-        raise RequestError(400, f"input {name!r}: 'shape' must be at most 32 integers ≥ 0")
-    return tuple(shape)
-
-
-def _name(fields: dict[str, Any], side: str) -> str:
-    name = fields.get("name")
-    if not isinstance(name, str):
-        raise RequestError(400, f"each {side} needs a 'name'")
-    return name
-
-
-def _parameters(fields: dict[str, Any], where: str) -> dict[str, Any]:
-    return _object(fields.get("parameters") or {}, f"'parameters' of {where}")
-
-
-def _flag(parameters: dict[str, Any], name: str, default: bool) -> bool:
-    value = parameters.get(name, default)
-    if not isinstance(value, bool):
-        raise RequestError(400, f"{name!r} must be true or false")
-    return value
-
-
-def _object(value: object, what: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise RequestError(400, f"{what} must be a JSON object")
-    return value
-
-
-def _list(value: object, what: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise RequestError(400, f"{what} must be a JSON array")
-    return value
+def _outputs(outputs: list[_Output], binary_output: bool) -> dict[str, bool] | None:
+    wanted: dict[str, bool] = {}
+    for output in outputs:
+        parameters = output.parameters or _OutputParameters()
+        if parameters.classification is not None:
+            raise RequestError(400, f"output {output.name!r}: the classification extension is not supported")
+        wanted[output.name] = binary_output if parameters.binary_data is None else parameters.binary_data
+    return wanted or None

@@ -170,7 +170,7 @@ def test_a_malformed_request_is_refused(url: str, request_fields: object) -> Non
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 5000, b'{"inputs": NaN}'])
 def test_what_is_not_json_is_refused(url: str, body: bytes) -> None:
-    refused(call(url, "POST", f"/v2/models/{MODEL}/infer", body), 400, "not JSON")
+    refused(call(url, "POST", f"/v2/models/{MODEL}/infer", body), 400, "the request is not")
 
 
 @pytest.mark.parametrize("outputs", [["out_FP32"], [{"name": "out"}], {"name": "out_FP32"}, [{}]])
