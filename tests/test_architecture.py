@@ -43,8 +43,9 @@ def test_what_pyproject_asks_for_is_what_the_lock_pins() -> None:
 
 
 def test_every_dependency_is_pinned_exactly() -> None:
-    lines = [*ROOT.glob("serving/servers/*/requirements.txt"), ROOT / "requirements.lock"]
-    pins = [line for path in lines for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    places = ["serving/servers/*/requirements.txt", "tests/serving/clients/requirements.txt", "requirements.lock"]
+    files = [path for place in places for path in ROOT.glob(place)]
+    pins = [line for path in files for line in path.read_text().splitlines() if line and not line.startswith("#")]
     assert [pin for pin in pins if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", pin)] == []
 
 

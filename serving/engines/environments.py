@@ -1,4 +1,4 @@
-"""Virtual environments of the process engine: the same pinned requirements as in the image, built once."""
+"""Virtual environments from pinned requirements, built once: a server's are the same as in its image."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import shutil
 import sys
 from pathlib import Path
 
-from serving.catalog import Server
 from serving.engines import fingerprint
 from serving.engines.contract import Say
 from serving.engines.locks import locked
@@ -16,20 +15,23 @@ from serving.engines.wheels import HOST_PYTHON, fetch, run
 COMPLETE = ".complete"  # its size, written last: an environment without it was interrupted, and is built again
 
 
-def ensure(server: Server, cache: Path, say: Say) -> Path:
-    """The server's environment (`bin/python` in it starts servers); raises `BuildFailed`."""
-    identity = fingerprint.of(server.requirements, platform.python_version(), sys.base_prefix)
-    folder = cache.resolve() / "environments" / f"{server.name}-{identity}"
+def ensure(name: str, requirements: Path, cache: Path, say: Say) -> Path:
+    """The environment of a server, or of whatever else has requirements of its own; raises `BuildFailed`.
+
+    `bin/python` in it runs what it is for.
+    """
+    identity = fingerprint.of(requirements, platform.python_version(), sys.base_prefix)
+    folder = cache.resolve() / "environments" / f"{name}-{identity}"
     with locked(folder.with_name(folder.name + ".lock"), say):
         if (folder / COMPLETE).exists():
             return folder
-        wheels = fetch(server.requirements, HOST_PYTHON, cache, say)
-        say(f"building the environment of {server.name}")
+        wheels = fetch(requirements, HOST_PYTHON, cache, say)
+        say(f"building the environment of {name}")
         shutil.rmtree(folder, ignore_errors=True)
         run([sys.executable, "-m", "venv", "--without-pip", str(folder)], "python -m venv")
         pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python")]
         offline = ["--no-index", "--no-deps", "--find-links", str(wheels)]
-        run([*pip, "install", "--quiet", *offline, "--requirement", str(server.requirements)], "pip install")
+        run([*pip, "install", "--quiet", *offline, "--requirement", str(requirements)], "pip install")
         run([*pip, "check"], "pip check")
         (folder / COMPLETE).write_text(str(sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))))
     return folder

@@ -38,7 +38,7 @@ class Process:
     def prepare(self, server: Server, say: Say) -> Prepared:
         """Build (or find) the server's environment."""
         try:
-            folder = environments.ensure(server, self._cache, say)
+            folder = environments.ensure(server.name, server.requirements, self._cache, say)
         except OSError as exc:
             raise BuildFailed(f"cannot build the environment of {server.name}: {exc}") from exc
         digest = folder.name.rpartition("-")[2]
