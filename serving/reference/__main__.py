@@ -51,6 +51,7 @@ def _source(arguments: argparse.Namespace) -> Source:
         max_batch_size=arguments.max_batch_size,
         max_queue_delay_us=round(arguments.max_queue_delay_ms * 1000),
         max_queue_size=arguments.max_queue_size,
+        overload_wait_us=round(arguments.overload_wait_ms * 1000),
         default_timeout_us=round(arguments.timeout_ms * 1000),
     )
     if arguments.artifact:
@@ -83,7 +84,8 @@ def _parse() -> argparse.Namespace:
     add("--model-control", choices=["none", "explicit"], default="explicit", help="whether clients may load and unload")
     add("--max-batch-size", type=int, default=0, help="most rows merged from waiting requests; 0: never merge")
     add("--max-queue-delay-ms", type=float, default=0.0, help="wait for a fuller batch once two requests wait")
-    add("--max-queue-size", type=int, default=128, help="requests that may wait for a model; more are refused (429)")
+    add("--max-queue-size", type=int, default=1024, help="requests that may wait for a model; more are refused (429)")
+    add("--overload-wait-ms", type=float, default=50.0, help="how long requests wait while others are refused; 0: any")
     add("--timeout-ms", type=float, default=0.0, help="deadline of requests that bring none (504); 0: none")
     add("--max-body-bytes", type=int, default=64 * 1024 * 1024, help="of one request; larger ones are refused (413)")
     add("--max-connections", type=int, default=1024, help="HTTP connections; more are refused (503)")

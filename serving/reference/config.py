@@ -24,8 +24,11 @@ class Config:
     """Most rows computed together; 0 never merges requests."""
     max_queue_delay_us: int = 0
     """How long a batch that is not full may wait for more, once at least two requests wait."""
-    max_queue_size: int = 128
+    max_queue_size: int = 1024
     """Requests that may wait; one more is refused."""
+    overload_wait_us: int = 50_000
+    """While clients have to be refused, only so many may wait as are computed within this. That begins when more than
+    64 wait who need four times as long. 0: `max_queue_size` alone counts."""
     default_timeout_us: int = 0
     """Deadline of a request that brings none; 0 is none."""
     latest_versions: int = 1
@@ -44,6 +47,7 @@ _KEYS = {
     ("max_batch_size",): "max_batch_size",
     ("dynamic_batching", "max_queue_delay_microseconds"): "max_queue_delay_us",
     ("dynamic_batching", "default_queue_policy", "max_queue_size"): "max_queue_size",
+    ("dynamic_batching", "default_queue_policy", "overload_wait_microseconds"): "overload_wait_us",  # our own
     ("dynamic_batching", "default_queue_policy", "default_timeout_microseconds"): "default_timeout_us",
     ("version_policy", "latest", "num_versions"): "latest_versions",
 }

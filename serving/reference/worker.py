@@ -12,9 +12,16 @@ from time import perf_counter_ns
 
 from serving.reference.batch import Kind, merge, split
 from serving.reference.config import Config
-from serving.reference.errors import RequestError, overloaded
+from serving.reference.errors import RequestError, overloaded, unavailable
 from serving.reference.runtimes import Arrays
 from serving.reference.statistics import Statistics
+
+CLIENTS = 64
+"""So many may wait however long it takes: a pool of clients that wait for their answers is no overload."""
+CALM_NS = 1_000_000_000
+"""An overload is over when nobody was refused for so long."""
+FEWEST = 2
+"""So many may wait under overload at least, or the thread would idle between two requests."""
 
 
 @dataclass(slots=True, eq=False)
@@ -45,30 +52,60 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._waiting: deque[Job] = deque()  # taken from the queue, not yet computed; the thread's own
-        self._open = True
+        self._open = True  # the thread's own
+        self._closed = False
+        self._computing = 0
+        self._each_ns = 0.0
+        self._refused_ns = -CALM_NS
         self.pending = 0
         """Jobs taken and not yet finished."""
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
         self._thread.start()
 
     def submit(self, inputs: Arrays, rows: int, kind: Kind | None, timeout_s: float) -> asyncio.Future[Arrays]:
-        """The answer to come; it fails with `RequestError`. Raises it (429) at once where too many wait already."""
-        if self.pending > self._config.max_queue_size:  # one is being computed, the others wait
+        """The answer to come; it fails with `RequestError`.
+
+        Raises it at once: 429 where too many wait already, 503 where the worker was closed.
+        """
+        if self._closed:
+            raise unavailable("this model is being unloaded")
+        now_ns = perf_counter_ns()
+        waiting = self.pending - max(self._computing, 1)
+        if waiting > 0 and waiting >= self._room(now_ns):
+            self._refused_ns = now_ns
             self._statistics.refused["queue_full"] += 1
-            raise overloaded(f"{self._config.max_queue_size} requests wait for this model already")
+            raise overloaded(f"{waiting} requests wait for this model already")
         answer: asyncio.Future[Arrays] = self._loop.create_future()
         if timeout_s:
             timer = self._loop.call_later(timeout_s, self._expire, answer, timeout_s)
             answer.add_done_callback(lambda _: timer.cancel())
         self.pending += 1
-        self._queue.put(Job(inputs, rows, kind, answer, perf_counter_ns()))
+        self._queue.put(Job(inputs, rows, kind, answer, now_ns))
         return answer
 
     async def close(self) -> None:
-        """Compute what is pending, then end the thread."""
+        """Take no more, compute what is pending, then end the thread."""
+        self._closed = True
         self._queue.put(None)
-        while self._thread.is_alive():
+        while self._thread.is_alive() or self.pending:
             await asyncio.sleep(0.005)
+
+    def _room(self, now_ns: int) -> float:
+        """How many may wait now.
+
+        A full queue makes everyone slow and computes no faster. So once somebody had to be refused, the queue stays
+        short: those who get in are answered soon, the others know at once. Until then clients who wait for their
+        answers, and so never bring more than there are of them, are let in.
+        """
+        config = self._config
+        if not config.overload_wait_us or not self._each_ns:
+            return config.max_queue_size
+        soon = config.overload_wait_us * 1000 / self._each_ns
+        if now_ns - self._refused_ns < CALM_NS:
+            room = max(soon, config.max_batch_size, FEWEST)
+        else:
+            room = max(4 * soon, CLIENTS)
+        return min(room, config.max_queue_size)
 
     def _expire(self, answer: asyncio.Future[Arrays], timeout_s: float) -> None:
         if not answer.done():
@@ -76,30 +113,34 @@ class Worker:
             self._statistics.refused["deadline"] += 1
 
     def _run(self) -> None:
-        while batch := self._next():
-            alive = [job for job in batch if not job.answer.done()]
-            started_ns = perf_counter_ns()
-            outcomes = self._compute(alive) if alive else []
+        while self._step():
+            pass
+
+    def _step(self) -> bool:
+        """Compute one batch; False where the worker was closed. Nothing of it is held while the next is waited for."""
+        batch = self._next()
+        self._computing = len(batch)
+        alive = [job for job in batch if not job.answer.done()]
+        started_ns = perf_counter_ns()
+        outcomes = self._compute(alive) if alive else []
+        if batch:
             self._loop.call_soon_threadsafe(self._finish, batch, alive, outcomes, started_ns, perf_counter_ns())
+        return bool(batch)
 
     def _next(self) -> list[Job]:
         """The oldest job and those that go with it; blocks until there is one. Empty where the worker was closed."""
         waiting = self._waiting
         if not waiting and not self._take():
             return []
-        first = waiting[0]
-        if first.kind is None:
+        if waiting[0].kind is None:
             return [waiting.popleft()]
         while not self._queue.empty() and self._take(0):
             pass
-        batch = self._matching(first)
-        # A lone request never waits; once two are there, a third may be worth the configured delay.
-        due_ns = first.arrived_ns + self._config.max_queue_delay_us * 1000
-        while self._open and len(waiting) > 1 and sum(job.rows for job in batch) < self._config.max_batch_size:
-            left_s = (due_ns - perf_counter_ns()) / 1e9
-            if left_s <= 0 or not self._take(left_s):
-                break
-            batch = self._matching(first)
+        batch, may_grow = self._matching()
+        # A lone request never waits; once two go together, a third may be worth the configured delay.
+        due_ns = waiting[0].arrived_ns + self._config.max_queue_delay_us * 1000
+        while may_grow and (left_ns := due_ns - perf_counter_ns()) > 0 and self._take(left_ns / 1e9):
+            batch, may_grow = self._matching()
         for job in batch:
             waiting.remove(job)
         return batch
@@ -118,14 +159,24 @@ class Worker:
         self._waiting.append(job)
         return True
 
-    def _matching(self, first: Job) -> list[Job]:
+    def _matching(self) -> tuple[list[Job], bool]:
+        """The oldest job that is alive, those of its kind that fit beside it, and the dead, to be dropped with them.
+
+        Also whether one more request could make it fuller: at least two go together, and none had to stay behind.
+        """
         batch: list[Job] = []
-        rows = 0
+        alive: list[Job] = []
+        room, left_behind = self._config.max_batch_size, False
         for job in self._waiting:
-            if job.kind == first.kind and (not batch or rows + job.rows <= self._config.max_batch_size):
+            if job.answer.done():
                 batch.append(job)
-                rows += job.rows
-        return batch
+            elif not alive or (job.kind == alive[0].kind and job.rows <= room):
+                batch.append(job)
+                alive.append(job)
+                room -= job.rows
+            else:
+                left_behind = True
+        return batch, len(alive) > 1 and room > 0 and not left_behind
 
     def _compute(self, jobs: list[Job]) -> list[Outcome]:
         if len(jobs) == 1:
@@ -149,6 +200,8 @@ class Worker:
         statistics.refused["cancelled"] += sum(job.answer.cancelled() for job in batch)
         if computed:
             statistics.executed(sum(job.rows for job in computed), ended_ns - started_ns)
+            each_ns = (ended_ns - started_ns) / len(computed)
+            self._each_ns += (each_ns - self._each_ns) / (8 if self._each_ns else 1)
         for job, outcome in zip(computed, outcomes, strict=True):
             statistics.waited(started_ns - job.arrived_ns)
             statistics.compute.add(ended_ns - started_ns)
