@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
@@ -36,6 +38,24 @@ DTYPE = {name: np.dtype(dtype) for name, dtype in NUMPY.items()}
 
 _JSON_TYPES: dict[str, set[type]] = {"b": {bool}, "f": {int, float}, "O": {str}}
 _LENGTH_BYTES = 4
+
+
+def named(name: str, datatype: str) -> np.dtype[Any]:
+    """NumPy's dtype of an input by the protocol's name; raises `RequestError`."""
+    if datatype not in DTYPE:
+        raise RequestError(400, f"input {name!r}: unsupported datatype {datatype!r}; known: {', '.join(DTYPE)}")
+    return DTYPE[datatype]
+
+
+def shaped(name: str, flat: Array, shape: Sequence[int]) -> Array:
+    """A view of the flat array; raises `RequestError` where the shape asks for another number of values."""
+    if math.prod(shape) != flat.size:
+        asked = math.prod(shape)
+        raise RequestError(400, f"input {name!r}: shape {list(shape)} asks for {asked} values, got {flat.size}")
+    try:
+        return flat.reshape(shape)
+    except (ValueError, OverflowError) as exc:  # negative sizes, or none beside huge ones
+        raise RequestError(400, f"input {name!r}: there is no array of shape {list(shape)}") from exc
 
 
 def from_json(name: str, data: object, dtype: np.dtype[Any]) -> Array:

@@ -6,13 +6,12 @@ https://github.com/triton-inference-server/server/blob/main/docs/protocol/extens
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
 
-from serving.reference.datatypes import DTYPE, Array, from_bytes, from_json
+from serving.reference.datatypes import Array, from_bytes, from_json, named, shaped
 from serving.reference.errors import RequestError
 
 MAX_DIGITS = 18  # Python itself refuses to read numbers of thousands of digits
@@ -104,13 +103,10 @@ def _inputs(tensors: list[_Input], binary: memoryview) -> dict[str, Array]:
     arrays: dict[str, Array] = {}
     offset = 0
     for tensor in tensors:
-        name, shape = tensor.name, tensor.shape
+        name = tensor.name
         if name in arrays:
             raise RequestError(400, f"input {name!r} is given twice")
-        dtype = DTYPE.get(tensor.datatype)
-        if dtype is None:
-            known = ", ".join(DTYPE)
-            raise RequestError(400, f"input {name!r}: unsupported datatype {tensor.datatype!r}; known: {known}")
+        dtype = named(name, tensor.datatype)
         size = tensor.parameters.binary_data_size if tensor.parameters else None
         if size is None:
             flat = from_json(name, tensor.data, dtype)
@@ -122,10 +118,7 @@ def _inputs(tensors: list[_Input], binary: memoryview) -> dict[str, Array]:
         else:
             flat = from_bytes(name, binary[offset : offset + size], dtype)
             offset += size
-        if math.prod(shape) != flat.size:
-            asked = math.prod(shape)
-            raise RequestError(400, f"input {name!r}: shape {list(shape)} asks for {asked} values, got {flat.size}")
-        arrays[name] = flat.reshape(shape)
+        arrays[name] = shaped(name, flat, tensor.shape)
     if offset != len(binary):
         raise RequestError(400, f"{len(binary) - offset} bytes follow the last binary tensor")
     return arrays

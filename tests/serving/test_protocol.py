@@ -128,6 +128,7 @@ def test_nested_data_is_accepted(url: str) -> None:
         ({"shape": ["n"]}, ["shape"]),
         ({"shape": [True]}, ["shape"]),
         ({"shape": [2**70]}, ["shape"]),
+        ({"shape": [0, 2**62, 2**62], "data": []}, ["no array of shape"]),
         ({"shape": [0], "data": []}, ["expected shape [n]"]),
         ({"shape": [3, 1]}, ["expected shape [n]", "found [3, 1]"]),
         ({"shape": [2], "data": [1, 2]}, ["axis 'n'"]),
