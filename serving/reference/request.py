@@ -33,6 +33,7 @@ class Request:
 
 class _InputParameters(msgspec.Struct):
     binary_data_size: Size | None = None
+    shared_memory_region: object = None
 
 
 class _Input(msgspec.Struct):
@@ -46,6 +47,7 @@ class _Input(msgspec.Struct):
 class _OutputParameters(msgspec.Struct):
     binary_data: bool | None = None
     classification: object = None
+    shared_memory_region: object = None
 
 
 class _Output(msgspec.Struct):
@@ -107,8 +109,13 @@ def _inputs(tensors: list[_Input], binary: memoryview) -> dict[str, Array]:
         if name in arrays:
             raise RequestError(400, f"input {name!r} is given twice")
         dtype = named(name, tensor.datatype)
-        size = tensor.parameters.binary_data_size if tensor.parameters else None
+        parameters = tensor.parameters or _InputParameters()
+        size = parameters.binary_data_size
+        if parameters.shared_memory_region is not None:
+            raise RequestError(400, f"input {name!r}: the shared memory extension is not supported")
         if size is None:
+            if tensor.data is msgspec.UNSET:
+                raise RequestError(400, f"input {name!r} has neither 'data' nor 'binary_data_size'")
             flat = from_json(name, tensor.data, dtype)
         elif tensor.data is not msgspec.UNSET:
             raise RequestError(400, f"input {name!r} has both 'data' and 'binary_data_size'")
@@ -130,5 +137,7 @@ def _outputs(outputs: list[_Output], binary_output: bool) -> dict[str, bool] | N
         parameters = output.parameters or _OutputParameters()
         if parameters.classification is not None:
             raise RequestError(400, f"output {output.name!r}: the classification extension is not supported")
+        if parameters.shared_memory_region is not None:
+            raise RequestError(400, f"output {output.name!r}: the shared memory extension is not supported")
         wanted[output.name] = binary_output if parameters.binary_data is None else parameters.binary_data
     return wanted or None
