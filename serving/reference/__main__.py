@@ -42,8 +42,7 @@ def main() -> None:
     except Exception as exc:
         reason = " ".join(str(exc).split()) or type(exc).__name__
         sys.exit(f"cannot serve {arguments.artifact or arguments.repository}: {reason}")  # to stderr, status 1
-    if not drained:
-        os._exit(1)  # a runtime that does not return would keep the process from ending
+    os._exit(0 if drained else 1)  # at once: nobody waits for an answer, and a runtime or a loader may not return
 
 
 def _source(arguments: argparse.Namespace) -> Source:

@@ -6,8 +6,12 @@ Measured against uvicorn and granian in `benchmarks/http_layers.py`.
 from __future__ import annotations
 
 import asyncio
+import os
+import select
+import socket
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -68,6 +72,7 @@ class Connection(asyncio.BufferedProtocol):
         self._direct_end = 0
         self._head_bytes = 0
         self._in_head = self._in_body = False
+        self._feeding = False
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._body = bytearray()
@@ -109,7 +114,10 @@ class Connection(asyncio.BufferedProtocol):
                 self._parser = httptools.HttpRequestParser(self)  # the old one still waits for the body
                 self._complete(body)
         elif not self._refused:
+            self._feeding = True
             self._feed(_SHARED[:nbytes], nbytes)
+            self._feeding = False
+            self._advance()
 
     def pause_writing(self) -> None:
         self._transport.pause_reading()  # a client that does not read its answers asks no more questions
@@ -185,10 +193,15 @@ class Connection(asyncio.BufferedProtocol):
         self._take(error)
 
     def _take(self, item: Exchange | RequestError) -> None:
-        if self._answer is None and not self._waiting:
-            self._handle(item)
-        else:
-            self._waiting.append(item)
+        self._waiting.append(item)
+        if not self._feeding:
+            self._advance()
+
+    def _advance(self) -> None:
+        """Handle what waits up to the first that is answered later; more is read only when nothing waits."""
+        while self._waiting and self._answer is None:
+            self._handle(self._waiting.popleft())
+        if self._waiting:
             self._transport.pause_reading()
 
     # -- from an exchange to bytes
@@ -216,8 +229,7 @@ class Connection(asyncio.BufferedProtocol):
         except Exception as exc:
             reply = _failure(exchange, exc)
         self._write(exchange, reply)
-        while self._waiting and self._answer is None:
-            self._handle(self._waiting.popleft())
+        self._advance()
         if not self._waiting and not self._transport.is_closing():
             self._transport.resume_reading()
 
@@ -226,7 +238,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport.is_closing():
             return
         length = sum(map(len, body))
-        close = exchange is None or not exchange.keep_alive or self._shared.draining
+        close = exchange is None or not exchange.keep_alive or (self._shared.draining and self._is_last())
         head = [_STATUS[status], *(b"%b: %b\r\n" % header for header in headers), b"content-length: %d\r\n" % length]
         head.append(b"connection: close\r\n\r\n" if close else b"\r\n")
         if exchange is not None and exchange.method == b"HEAD":
@@ -259,7 +271,26 @@ class Connection(asyncio.BufferedProtocol):
     def close_if_quiet(self, now: float, quiet_s: float) -> None:
         """Called while draining: what is in flight ends by itself."""
         if not self.busy and now - self.last_active > quiet_s:
-            self._transport.close()
+            with socket.socket(fileno=os.dup(self._fileno())) as connection:
+                if not _unread(connection.fileno()):
+                    # The transport would close some time later, and reset what came until then.
+                    with suppress(OSError):
+                        connection.shutdown(socket.SHUT_WR)
+                    self._transport.close()
+
+    def _is_last(self) -> bool:
+        """Whether the client has sent nothing beyond the request that is being answered, not even unread by us."""
+        return not (self._waiting or self._in_head or self._in_body or _unread(self._fileno()))
+
+    def _fileno(self) -> int:
+        fileno: int = self._transport.get_extra_info("socket").fileno()
+        return fileno
+
+
+def _unread(fileno: int) -> bool:
+    poll = select.poll()
+    poll.register(fileno, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _too_large(limit_bytes: int) -> RequestError:

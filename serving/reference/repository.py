@@ -78,6 +78,14 @@ class Folder:
 Load = Callable[[Path], Loaded]
 
 
+class CannotLoad(Exception):
+    """One version of a model cannot be loaded."""
+
+    def __init__(self, version: str, reason: str) -> None:
+        super().__init__(reason)
+        self.version = version
+
+
 class Repository:
     """Models by name and version. Its methods run on the event loop; loading happens on a thread, one at a time."""
 
@@ -90,7 +98,8 @@ class Repository:
         self._closing: set[asyncio.Task[None]] = set()
         self._models: dict[str, dict[str, Model]] = {}
         self._statistics: dict[tuple[str, str], Statistics] = {}
-        self._reasons: dict[str, str] = {}
+        self._failed: dict[str, tuple[str, str]] = {}
+        """Version and reason of what could not be loaded, or was unloaded, by the model's name."""
 
     def model(self, name: str, version: str = "") -> Model:
         """The version asked for, or the newest; raises `RequestError`: 404 where unknown, 503 where not loaded."""
@@ -115,14 +124,17 @@ class Repository:
         return [model for versions in self._models.values() for model in versions.values()]
 
     def index(self, ready_only: bool) -> list[dict[str, str]]:
-        """Name, version, state (READY or UNAVAILABLE) and reason of every model, as the repository extension tells."""
+        """Name, version, state (READY or UNAVAILABLE) and reason of every model, as the repository extension tells.
+
+        Where a version could not be loaded, it is in there beside the older ones that still serve.
+        """
         found = []
         for name in sorted({*self._source.names(), *self._models}):
             loaded = self._models.get(name, {})
             found += [{"name": name, "version": version, "state": "READY", "reason": ""} for version in loaded]
-            if not loaded and not ready_only:
-                reason = self._reasons.get(name, "not loaded")
-                found.append({"name": name, "version": "", "state": "UNAVAILABLE", "reason": reason})
+            if not ready_only and (not loaded or name in self._failed):
+                version, reason = self._failed.get(name, ("", "not loaded"))
+                found.append({"name": name, "version": version, "state": "UNAVAILABLE", "reason": reason})
         return found
 
     async def load_all(self) -> None:
@@ -145,24 +157,18 @@ class Repository:
                 await self._replace(name, own if settings is None else config.parse(settings, own))
             except Exception as exc:
                 reason = " ".join(str(exc).split()) or type(exc).__name__
-                self._reasons[name] = reason
-                log.write("error", "load failed", model=name, reason=reason)
+                version = exc.version if isinstance(exc, CannotLoad) else ""
+                self._failed[name] = version, reason
+                log.write("error", "load failed", model=name, version=version, reason=reason)
                 raise RequestError(400, f"model {name!r} cannot be loaded: {reason}") from exc
 
     async def unload(self, name: str) -> None:
         """Stop serving a model, after what it has taken is answered; raises `RequestError` (403, 404)."""
         self._allow(name)
         async with self._changing:
-            self._reasons[name] = "unloaded"
+            self._failed[name] = "", "unloaded"
             self._retire(self._models.pop(name, {}))
             log.write("info", "unloaded", model=name)
-
-    async def close(self) -> None:
-        """Answer what is pending, and let go of everything."""
-        for name in list(self._models):
-            self._retire(self._models.pop(name))
-        await asyncio.gather(*self._closing)
-        self._loader.shutdown()
 
     def _allow(self, name: str) -> None:
         if not self._change:
@@ -172,17 +178,21 @@ class Repository:
 
     async def _replace(self, name: str, settings: Config) -> None:
         folders = self._source.versions(name)
+        await asyncio.gather(*self._closing)  # so that never more than the old and the new are in memory
         loop = asyncio.get_running_loop()
         loaded = {}
         for version in list(folders)[-settings.latest_versions :]:  # -0 is all of them
-            loaded[version] = await loop.run_in_executor(self._loader, self._load, folders[version])
+            try:
+                loaded[version] = await loop.run_in_executor(self._loader, self._load, folders[version])
+            except Exception as exc:
+                raise CannotLoad(version, str(exc) or type(exc).__name__) from exc
         # From here on nothing waits: requests see either all old versions or all new ones.
         old = self._models.get(name, {})
         self._models[name] = {
             version: Model(name, version, new, settings, self._statistics.setdefault((name, version), Statistics()))
             for version, new in loaded.items()
         }
-        self._reasons.pop(name, None)
+        self._failed.pop(name, None)
         self._retire(old)
         log.write(
             "info", "loaded", model=name, versions=list(loaded), platforms=[new.platform for new in loaded.values()]

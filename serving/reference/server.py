@@ -8,13 +8,13 @@ import signal
 import socket
 from dataclasses import dataclass
 
-from serving.reference import log
+from serving.reference import listener, log
 from serving.reference.connection import Connection, Limits, Shared
 from serving.reference.repository import Load, Repository, Source
 from serving.reference.routes import Routes
 
-QUIET_S = 0.2
-"""A connection without a request for so long is closed while draining."""
+QUIET_S = 0.5
+"""A connection without a request for so long is closed while draining; the others are told to with their answer."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,11 @@ async def serve(source: Source, load: Load, settings: Settings) -> bool:
     loop = asyncio.get_running_loop()
     ending = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ending.set)
+        loop.add_signal_handler(number, os._exit, 0)  # while models load there is nobody to answer
     repository = Repository(source, load, settings.model_control)
     await repository.load_all()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ending.set)
     routes = Routes(repository)
     shared = Shared(routes, settings.limits, settings.access_log)
     http = await loop.create_server(lambda: Connection(shared), sock=settings.listener, backlog=1024)
@@ -49,11 +51,9 @@ async def serve(source: Source, load: Load, settings: Settings) -> bool:
 
     routes.ready, shared.draining = False, True
     log.write("info", "draining", connections=len(shared.connections))
-    http.close()
+    await listener.close(http, settings.listener)
     drained = await _drain(shared, settings.drain_s)
     caretaker.cancel()
-    if drained:
-        await repository.close()
     log.write("info", "ended", drained=drained)
     return drained
 
