@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -18,7 +19,17 @@ from serving.engines.launch import free_port
 from tests.serving import client
 
 ROOT = Path(__file__).parents[2]
-RUNTIMES = {"onnx": "onnxruntime", "torchscript": "libtorch", "savedmodel": "tensorflow", "tflite": "litert"}
+RUNTIMES = {
+    "onnx": ["onnxruntime", "openvino"],
+    "openvino": ["openvino"],
+    "torchscript": ["libtorch"],
+    "torch_export": ["libtorch"],
+    "aot_inductor": ["libtorch"],
+    "savedmodel": ["tensorflow"],
+    "tflite": ["litert"],
+    "null": ["null"],
+}
+"""Which runtimes execute the tiny artifact of a format."""
 
 Artifacts = Callable[[str], Path]
 Serve = Callable[..., AbstractContextManager[str]]
@@ -31,6 +42,8 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
 
     def get(form: str) -> Path:
         if form not in made:
+            if form == "aot_inductor" and shutil.which("g++") is None:
+                pytest.skip("no g++ to compile an AOTInductor package with")
             folder = tmp_path_factory.mktemp(form)
             command = [sys.executable, "-m", "tests.serving.tiny", form, str(folder)]
             subprocess.run(command, check=True, cwd=ROOT, capture_output=True)

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from serving.reference.artifact import Manifest, Tensor, digests, write
 from serving.reference.datatypes import NUMPY
 
-FRAMEWORKS = {"onnx": "torch", "torchscript": "torch", "savedmodel": "tensorflow", "tflite": "tensorflow"}
-SIDE = (Tensor("x", "float32", ("batch", 4)),)
+FRAMEWORKS = {
+    "onnx": "torch",
+    "openvino": "torch",
+    "torchscript": "torch",
+    "torch_export": "torch",
+    "aot_inductor": "torch",
+    "savedmodel": "tensorflow",
+    "tflite": "tensorflow",
+    "null": "none",
+}
+INPUTS = (Tensor("x", "float32", ("batch", 4)),)
+OUTPUTS = (Tensor("y", "float32", ("batch", 4)),)
 
 
 def name(form: str) -> str:
     """The name under which the artifact of that format is served."""
-    return f"tiny-{FRAMEWORKS[form]}-{form}-fp32"
+    model = "null" if form == "null" else "tiny"
+    return f"{model}-{FRAMEWORKS[form]}-{form}-fp32"
 
 
-def seal(folder: Path, form: str, entry: str, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> Path:
+def seal(
+    folder: Path, form: str, entry: str, inputs: tuple[Tensor, ...] = INPUTS, outputs: tuple[Tensor, ...] = OUTPUTS
+) -> Path:
     """Write the manifest of what is in `folder`."""
     manifest = Manifest(
         "tiny", FRAMEWORKS[form], form, "fp32", entry, inputs, outputs, digests(folder), versions={}, export_s=0.0
@@ -32,8 +50,8 @@ def onnx(folder: Path) -> Path:
 
     nodes = [helper.make_node("Mul", ["x", "two"], ["doubled"]), helper.make_node("Add", ["doubled", "one"], ["y"])]
     constants = [helper.make_tensor(n, TensorProto.FLOAT, [], [v]) for n, v in (("two", 2.0), ("one", 1.0))]
-    _save_onnx(folder, nodes, SIDE, (Tensor("y", "float32", ("batch", 4)),), constants)
-    return seal(folder, "onnx", "model.onnx", SIDE, (Tensor("y", "float32", ("batch", 4)),))
+    save_onnx(folder, nodes, INPUTS, OUTPUTS, constants)
+    return seal(folder, "onnx", "model.onnx")
 
 
 def onnx_echo(folder: Path) -> Path:
@@ -43,41 +61,65 @@ def onnx_echo(folder: Path) -> Path:
     inputs = tuple(Tensor(f"in_{wire}", dtype, ("n",)) for wire, dtype in NUMPY.items())
     outputs = tuple(Tensor(f"out_{wire}", dtype, ("n",)) for wire, dtype in NUMPY.items())
     nodes = [helper.make_node("Identity", [f"in_{wire}"], [f"out_{wire}"]) for wire in NUMPY]
-    _save_onnx(folder, nodes, inputs, outputs, [])
+    save_onnx(folder, nodes, inputs, outputs, [])
     return seal(folder, "onnx", "model.onnx", inputs, outputs)
+
+
+def openvino(folder: Path) -> Path:
+    import openvino
+
+    with tempfile.TemporaryDirectory() as made:
+        onnx(Path(made))
+        model = openvino.Core().read_model(Path(made, "model.onnx"))
+    openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
+    return seal(folder, "openvino", "model.xml")
 
 
 def torchscript(folder: Path) -> Path:
     import torch
 
-    class Tiny(torch.nn.Module):  # type: ignore[misc]
-        def forward(self, x: Any) -> Any:
-            return x * 2 + 1
+    torch.jit.trace(_torch_module(), torch.zeros(1, 4)).save(str(folder / "model.pt"))
+    return seal(folder, "torchscript", "model.pt")
 
-    torch.jit.trace(Tiny(), torch.zeros(1, 4)).save(str(folder / "model.pt"))
-    return seal(folder, "torchscript", "model.pt", SIDE, (Tensor("y", "float32", ("batch", 4)),))
+
+def torch_export(folder: Path) -> Path:
+    import torch
+
+    torch.export.save(_torch_program(), folder / "model.pt2")
+    return seal(folder, "torch_export", "model.pt2")
+
+
+def aot_inductor(folder: Path) -> Path:
+    compile_native(_torch_program(), folder / "model.pt2")
+    return seal(folder, "aot_inductor", "model.pt2")
 
 
 def savedmodel(folder: Path) -> Path:
     _save_tensorflow(folder / "model")
-    return seal(folder, "savedmodel", "model", SIDE, (Tensor("y", "float32", ("batch", 4)),))
+    return seal(folder, "savedmodel", "model")
 
 
 def tflite(folder: Path) -> Path:
-    import shutil
-
     import tensorflow as tf
 
     _save_tensorflow(folder / "model")
     (folder / "model.tflite").write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(folder / "model")).convert())
     shutil.rmtree(folder / "model")
-    return seal(folder, "tflite", "model.tflite", SIDE, (Tensor("y", "float32", ("batch", 4)),))
+    return seal(folder, "tflite", "model.tflite")
 
 
-def _save_onnx(
+def null(folder: Path) -> Path:
+    from serving.reference.runtimes import null as runtime
+
+    # The right answer to one request, that of `client.probe`.
+    runtime.write(folder, INPUTS, OUTPUTS, {"y": 2 * np.arange(4, dtype=np.float32) + 1})
+    return folder
+
+
+def save_onnx(
     folder: Path, nodes: list[Any], inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], constants: list[Any]
 ) -> None:
-    import numpy as np
+    """Write `model.onnx`."""
     import onnx
     from onnx import helper
 
@@ -88,6 +130,33 @@ def _save_onnx(
     graph = helper.make_graph(nodes, "tiny", [info(t) for t in inputs], [info(t) for t in outputs], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
     onnx.save(model, str(folder / "model.onnx"))
+
+
+def compile_native(program: Any, path: Path) -> None:
+    """An AOTInductor package of an exported program; needs a C++ compiler."""
+    import torch
+
+    # Otherwise the number of threads of this machine is compiled into it.
+    configs = {"cpp.dynamic_threads": True}
+    torch._inductor.aoti_compile_and_package(program, package_path=str(path), inductor_configs=configs)
+
+
+def _torch_module() -> Any:
+    import torch
+
+    class Tiny(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, x: Any) -> Any:
+            return x * 2 + 1
+
+    return Tiny()
+
+
+def _torch_program() -> Any:
+    import torch
+
+    batch = torch.export.Dim("batch", min=1, max=1024)
+    # Not an example of batch 1, which torch.export takes for a constant.
+    return torch.export.export(_torch_module(), (torch.zeros(3, 4),), dynamic_shapes=({0: batch},))
 
 
 def _save_tensorflow(folder: Path) -> None:
@@ -102,6 +171,16 @@ def _save_tensorflow(folder: Path) -> None:
     tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
 
 
+MAKERS: dict[str, Callable[[Path], Path]] = {
+    "onnx": onnx,
+    "openvino": openvino,
+    "torchscript": torchscript,
+    "torch_export": torch_export,
+    "aot_inductor": aot_inductor,
+    "savedmodel": savedmodel,
+    "tflite": tflite,
+    "null": null,
+}
+
 if __name__ == "__main__":
-    makers = {"onnx": onnx, "torchscript": torchscript, "savedmodel": savedmodel, "tflite": tflite}
-    makers[sys.argv[1]](Path(sys.argv[2]))
+    MAKERS[sys.argv[1]](Path(sys.argv[2]))

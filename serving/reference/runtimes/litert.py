@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from serving.reference.artifact import ArtifactError, Manifest
-from serving.reference.runtimes import Arrays, check_names
+from serving.reference.runtimes import NUMBERS, Arrays, check_tensors
+
+DTYPES = NUMBERS
 
 
 class LiteRT:
@@ -14,6 +18,8 @@ class LiteRT:
 
     The signature runner of the library resizes and plans its memory anew in each call; here that is done only when a
     shape changed, as an application would.
+
+    Copies: each input once, into the interpreter, and each output once, out of it; both hold the arena of its plan.
     """
 
     def __init__(self, interpreter: Any, inputs: dict[str, int], outputs: dict[str, int]) -> None:
@@ -41,7 +47,7 @@ class LiteRT:
 
 
 def load(path: Path, manifest: Manifest, threads: int) -> LiteRT:
-    """Open a .tflite file; raises `ArtifactError` where it has no single signature, or other tensor names."""
+    """Open a .tflite file; raises `ArtifactError` where it has no single signature, or other tensors."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=str(path), num_threads=threads)
@@ -49,11 +55,14 @@ def load(path: Path, manifest: Manifest, threads: int) -> LiteRT:
     if len(signatures) != 1:  # tensors are addressed in the primary subgraph, which is the single signature's
         raise ArtifactError(f"{path}: expected one signature, found {signatures}")
     runner = interpreter.get_signature_runner(signatures[0])
-    inputs = {name: detail["index"] for name, detail in runner.get_input_details().items()}
-    outputs = {name: detail["index"] for name, detail in runner.get_output_details().items()}
-    check_names("input", manifest.inputs, inputs)
-    check_names("output", manifest.outputs, outputs)
-    return LiteRT(interpreter, inputs, {tensor.name: outputs[tensor.name] for tensor in manifest.outputs})
+    inputs, outputs = runner.get_input_details(), runner.get_output_details()
+    check_tensors("input", manifest.inputs, _dtypes(inputs))
+    check_tensors("output", manifest.outputs, _dtypes(outputs))
+    return LiteRT(
+        interpreter,
+        {tensor.name: inputs[tensor.name]["index"] for tensor in manifest.inputs},
+        {tensor.name: outputs[tensor.name]["index"] for tensor in manifest.outputs},
+    )
 
 
 def version() -> str:
@@ -61,3 +70,7 @@ def version() -> str:
     import ai_edge_litert
 
     return str(ai_edge_litert.__version__)
+
+
+def _dtypes(details: dict[str, Any]) -> dict[str, str]:
+    return {name: np.dtype(detail["dtype"]).name for name, detail in details.items()}

@@ -6,24 +6,49 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from serving.reference.artifact import Manifest
-from serving.reference.runtimes import Arrays, check_names
+from serving.reference.runtimes import NUMBERS, Arrays, InvalidInput, check_tensors
+
+DTYPES = NUMBERS | {"object"}
+
+_NUMPY = {f"tensor({name})": name for name in NUMBERS} | {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(string)": "object",
+}
+"""NumPy's dtype name by ONNX Runtime's type."""
 
 
 class OnnxRuntime:
-    """One inference session."""
+    """One inference session.
+
+    Copies: none of numeric inputs, which are read where they lie; outputs are copied once, into arrays of their own.
+    Text is copied both ways, as ONNX Runtime takes and gives `str`.
+    """
 
     def __init__(self, session: Any, manifest: Manifest) -> None:
         self._session = session
         self._outputs = [tensor.name for tensor in manifest.outputs]
+        self._text_inputs = [tensor.name for tensor in manifest.inputs if tensor.dtype == "object"]
+        self._text_outputs = [tensor.name for tensor in manifest.outputs if tensor.dtype == "object"]
 
     def infer(self, inputs: Arrays) -> Arrays:
-        """Outputs by name; inputs are read where they lie, outputs are ONNX Runtime's own arrays."""
-        return dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
+        """Outputs by name; raises `InvalidInput` for bytes that are not UTF-8."""
+        if self._text_inputs:
+            inputs = inputs | {name: _decoded(name, inputs[name]) for name in self._text_inputs}
+        outputs = dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
+        for name in self._text_outputs:
+            outputs[name] = _mapped(outputs[name], str.encode)
+        return outputs
 
 
 def load(path: Path, manifest: Manifest, threads: int) -> OnnxRuntime:
-    """Open an ONNX file; raises `ArtifactError` where its tensor names are not the manifest's."""
+    """Open an ONNX file; raises `ArtifactError` where its tensors are not the manifest's.
+
+    With more than one thread its pool spins while idle for a moment, which is the library's default and left so.
+    """
     # Read at import: otherwise a read-only file system brings a warning about its identity file.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
@@ -34,8 +59,8 @@ def load(path: Path, manifest: Manifest, threads: int) -> OnnxRuntime:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    check_names("input", manifest.inputs, [node.name for node in session.get_inputs()])
-    check_names("output", manifest.outputs, [node.name for node in session.get_outputs()])
+    check_tensors("input", manifest.inputs, _dtypes(session.get_inputs()))
+    check_tensors("output", manifest.outputs, _dtypes(session.get_outputs()))
     return OnnxRuntime(session, manifest)
 
 
@@ -44,3 +69,20 @@ def version() -> str:
     import onnxruntime
 
     return str(onnxruntime.__version__)
+
+
+def _dtypes(nodes: Any) -> dict[str, str]:
+    return {node.name: _NUMPY.get(node.type, node.type) for node in nodes}
+
+
+def _decoded(name: str, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    try:
+        return _mapped(array, bytes.decode)
+    except UnicodeDecodeError as exc:
+        raise InvalidInput(f"input {name!r}: onnxruntime takes UTF-8 text only: {exc}") from exc
+
+
+def _mapped(array: np.ndarray[Any, Any], function: Any) -> np.ndarray[Any, Any]:
+    mapped = np.empty(array.shape, object)
+    mapped.reshape(-1)[:] = [function(element) for element in array.reshape(-1)]
+    return mapped

@@ -1,0 +1,206 @@
+"""What every runtime promises the server, asked of it in process."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from serving.reference import runtimes
+from serving.reference.artifact import ArtifactError, Tensor, read, verify
+from serving.reference.runtimes import NUMBERS, InvalidInput
+from tests.serving import echo, fresh, tiny, wide
+from tests.serving.conftest import Artifacts
+from tests.serving.test_runtimes import COMPUTING
+
+NUMERIC = sorted(NUMBERS)
+NO_COMPILER = shutil.which("g++") is None
+
+ECHOES = [
+    ("onnx", "onnxruntime", [*NUMERIC, "object"]),
+    ("onnx", "openvino", [dtype for dtype in NUMERIC if dtype not in ("float64", "int64", "uint32", "uint64")]),
+    ("torchscript", "libtorch", NUMERIC),
+    ("torch_export", "libtorch", NUMERIC),
+    pytest.param(
+        "aot_inductor", "libtorch", NUMERIC, marks=pytest.mark.skipif(NO_COMPILER, reason="no g++ to export with")
+    ),
+    ("savedmodel", "tensorflow", [*NUMERIC, "object"]),
+    ("tflite", "litert", NUMERIC),
+]
+
+
+@pytest.mark.parametrize(("form", "runtime", "dtypes"), ECHOES)
+def test_every_datatype_comes_back_as_it_went(form: str, runtime: str, dtypes: list[str], tmp_path: Path) -> None:
+    fresh.call(_make_echo, form, tmp_path, dtypes)
+    fresh.call(_echo, runtime, tmp_path, dtypes)
+
+
+def _make_echo(form: str, folder: Path, dtypes: list[str]) -> None:
+    echo.make(form, folder, dtypes)
+
+
+def _echo(runtime: str, folder: Path, dtypes: list[str]) -> None:
+    loaded = runtimes.load(runtime, folder, verify(folder), 1)
+    for size in (3, 1, 6):
+        inputs = {f"in_{dtype}": np.resize(echo.sample(dtype), size) for dtype in dtypes}
+        outputs = loaded.infer(inputs)
+        assert list(outputs) == [f"out_{dtype}" for dtype in dtypes]
+        for dtype in dtypes:
+            expected, found = inputs[f"in_{dtype}"], outputs[f"out_{dtype}"]
+            assert (type(found), found.dtype) == (np.ndarray, expected.dtype)
+            np.testing.assert_array_equal(found, expected)
+            if dtype == "object":
+                assert {type(element) for element in found} == {bytes}
+
+
+@pytest.mark.parametrize(("runtime", "dtype"), [("libtorch", "object"), ("litert", "object"), ("openvino", "float64")])
+def test_a_datatype_that_a_runtime_lacks_fails_at_load(runtime: str, dtype: str, tmp_path: Path) -> None:
+    echo.make("onnx", tmp_path, [dtype])
+    with pytest.raises(ArtifactError, match=rf"tensor 'in_{dtype}' has dtype '{dtype}'; {runtime} has .*int8"):
+        runtimes.load(runtime, tmp_path, verify(tmp_path), 1)
+
+
+@pytest.mark.parametrize(("form", "runtime"), COMPUTING)
+def test_a_manifest_with_another_datatype_or_name_fails_at_load(
+    form: str, runtime: str, artifacts: Artifacts, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(artifacts(form), tmp_path / "artifact")
+    if form not in ("torchscript", "aot_inductor"):  # they do not say; their outputs are looked at
+        tiny.seal(folder, form, read(folder).entry, (Tensor("x", "int32", ("batch", 4)),))
+        with pytest.raises(ArtifactError, match="int32"):
+            fresh.call(_load, runtime, folder)
+    tiny.seal(folder, form, read(folder).entry, (*tiny.INPUTS, Tensor("z", "float32", ("batch", 4))))
+    with pytest.raises(ArtifactError, match="the manifest"):
+        fresh.call(_load, runtime, folder)
+
+
+def _load(runtime: str, folder: Path) -> None:
+    runtimes.load(runtime, folder, verify(folder), 1)
+
+
+def test_integers_that_openvino_would_wrap_are_refused(tmp_path: Path) -> None:
+    echo.make("onnx", tmp_path, ["int64", "uint32"])
+    loaded = runtimes.load("openvino", tmp_path, verify(tmp_path), 1)
+    fitting = {"in_int64": np.array([-(2**31), 2**31 - 1]), "in_uint32": np.array([0, 2**31 - 1], np.uint32)}
+    np.testing.assert_array_equal(loaded.infer(fitting)["out_int64"], fitting["in_int64"])
+    with pytest.raises(InvalidInput, match="input 'in_int64': openvino computes in 32-bit integers"):
+        loaded.infer(fitting | {"in_int64": np.array([0, 2**31])})
+    with pytest.raises(InvalidInput, match="in_uint32"):
+        loaded.infer(fitting | {"in_uint32": np.array([0, 2**31], np.uint32)})
+
+
+def test_bytes_that_onnxruntime_cannot_take_are_the_requests_fault(tmp_path: Path) -> None:
+    echo.make("onnx", tmp_path, ["object"])
+    loaded = runtimes.load("onnxruntime", tmp_path, verify(tmp_path), 1)
+    with pytest.raises(InvalidInput, match="input 'in_object': onnxruntime takes UTF-8 text only"):
+        loaded.infer({"in_object": np.array([b"\xff"], object)})
+
+
+@pytest.mark.parametrize(("form", "runtime"), COMPUTING)
+def test_answers_stay_what_they_were_and_inputs_too(form: str, runtime: str, artifacts: Artifacts) -> None:
+    fresh.call(_answers_stay, runtime, artifacts(form))
+
+
+def _answers_stay(runtime: str, folder: Path) -> None:
+    loaded = runtimes.load(runtime, folder, verify(folder), 1)
+    kept = []
+    for value in range(8):
+        body = np.full((2, 4), value, np.float32).tobytes()  # memory that may only be read, as a gRPC request's
+        kept.append((value, body, loaded.infer({"x": np.frombuffer(body, np.float32).reshape(2, 4)})["y"]))
+    for value, body, answer in kept:
+        np.testing.assert_array_equal(answer, np.full((2, 4), 2 * value + 1, np.float32))
+        np.testing.assert_array_equal(np.frombuffer(body, np.float32), np.full(8, value))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("form", "runtime"), [("onnx", "onnxruntime"), ("onnx", "openvino"), *wide.TORCH, *wide.TF])
+def test_the_thread_that_infers_has_as_many_threads_as_asked(
+    form: str, runtime: str, threads: int, tmp_path: Path
+) -> None:
+    fresh.call(wide.make, form, tmp_path)
+    # Loaded by one thread, called by another; and a second model with other threads must not change the first's.
+    assert fresh.call(_busy_threads, runtime, tmp_path, threads) == threads
+
+
+def _busy_threads(runtime: str, folder: Path, threads: int) -> int:
+    """How many threads of the process computed while a worker thread inferred."""
+    loaded = runtimes.load(runtime, folder, verify(folder), threads)
+    others = () if runtime == "tensorflow" else (runtimes.load(runtime, folder, verify(folder), 3 - threads),)
+    inputs = {"x": np.ones((256, wide.WIDTH), np.float32)}
+    with ThreadPoolExecutor(1) as worker, ThreadPoolExecutor(1) as other_worker:
+        for other in others:
+            other_worker.submit(other.infer, inputs).result()
+        worker.submit(loaded.infer, inputs).result()
+        before = _cpu_s_by_thread()
+        worker.submit(_repeat, loaded, inputs, 1.0).result()
+        spent = {thread: cpu_s - before.get(thread, 0.0) for thread, cpu_s in _cpu_s_by_thread().items()}
+    return sum(cpu_s > 0.1 for cpu_s in spent.values())
+
+
+def _repeat(loaded: runtimes.Runtime, inputs: dict[str, Any], duration_s: float) -> None:
+    end = time.perf_counter() + duration_s
+    while time.perf_counter() < end:
+        loaded.infer(inputs)
+
+
+def _cpu_s_by_thread() -> dict[int, float]:
+    return {thread.id: thread.user_time + thread.system_time for thread in psutil.Process().threads()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("form", "runtime"), COMPUTING)
+def test_loading_again_and_again_keeps_no_memory_threads_or_files(
+    form: str, runtime: str, artifacts: Artifacts
+) -> None:
+    grown_bytes, more_threads, more_files = fresh.call(_reloaded, runtime, artifacts(form))
+    assert grown_bytes < 8 * 2**20
+    assert more_threads <= 0
+    assert more_files <= 0
+
+
+def _reloaded(runtime: str, folder: Path) -> tuple[int, int, int]:
+    """What 50 loads left behind, after 10 that fill the caches: bytes, threads, open files."""
+    process, x = psutil.Process(), np.ones((2, 4), np.float32)
+
+    def once() -> None:
+        loaded = runtimes.load(runtime, folder, verify(folder), 2)
+        with ThreadPoolExecutor(1) as worker:
+            worker.submit(loaded.infer, {"x": x}).result()
+        del loaded
+        gc.collect()
+
+    def state() -> np.ndarray[Any, Any]:
+        return np.array([process.memory_info().rss, process.num_threads(), len(os.listdir("/proc/self/fd"))])
+
+    for _ in range(10):
+        once()
+    before = state()
+    for _ in range(50):
+        once()
+    grown_bytes, more_threads, more_files = (state() - before).tolist()
+    return grown_bytes, more_threads, more_files
+
+
+@pytest.mark.parametrize(("form", "runtime"), COMPUTING)
+def test_two_versions_stand_side_by_side_and_one_goes(form: str, runtime: str, artifacts: Artifacts) -> None:
+    fresh.call(_side_by_side, runtime, artifacts(form))
+
+
+def _side_by_side(runtime: str, folder: Path) -> None:
+    old, new = (runtimes.load(runtime, folder, verify(folder), 1) for _ in range(2))
+    x = np.arange(4, dtype=np.float32).reshape(1, 4)
+    with ThreadPoolExecutor(2) as pool:
+        for answer in [*pool.map(lambda model: model.infer({"x": x}), [old, new])]:
+            np.testing.assert_array_equal(answer["y"], 2 * x + 1)
+        del old
+        gc.collect()
+        np.testing.assert_array_equal(pool.submit(new.infer, {"x": x}).result()["y"], 2 * x + 1)
