@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 PACKAGES = (
-    "torch", "tensorflow", "keras", "onnx", "onnxscript", "onnxruntime", "ai-edge-litert",
+    "torch", "tensorflow", "keras", "onnx", "onnxscript", "onnxruntime", "ai-edge-litert", "openvino",
     "numpy", "locust", "geventhttpclient", "docker", "uvicorn", "pyarrow", "scipy",
 )  # fmt: skip
 

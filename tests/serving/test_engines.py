@@ -16,16 +16,18 @@ from serving.engines.contract import Budget, Engine
 from serving.errors import DidNotStart, ServerGone
 from tests.serving import tiny
 from tests.serving.client import probe
-from tests.serving.conftest import RUNTIMES, Artifacts, server_process
+from tests.serving.conftest import Artifacts, server_process
 
 SERVER = catalog.load("reference-onnx")
 BUDGET = Budget(cpus=(1,), memory_bytes=2 * 2**30, pids=128)
 PROBE = partial(probe, model=tiny.name("onnx"))
 
 
-@pytest.mark.parametrize("form", RUNTIMES)
-def test_every_server_is_built_and_serves(engine: Engine, form: str, artifacts: Artifacts) -> None:
-    server = next(s for s in map(catalog.load, catalog.names()) if s.formats == (form,))
+@pytest.mark.parametrize(
+    ("name", "form"), [(name, form) for name in catalog.names() for form in catalog.load(name).formats]
+)
+def test_every_server_is_built_and_serves(engine: Engine, name: str, form: str, artifacts: Artifacts) -> None:
+    server = catalog.load(name)
     prepared = engine.prepare(server, print)
     assert prepared.total_bytes > (prepared.base_bytes or 0)
     with engine.deploy(server, artifacts(form), BUDGET, partial(probe, model=tiny.name(form))) as deployment:
