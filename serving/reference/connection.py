@@ -25,6 +25,7 @@ from serving.reference.errors import RequestError, unavailable
 from serving.reference.exchange import Exchange, Pending, Reply, refusal
 
 MAX_HEAD_BYTES = 64 * 1024
+"""Of headers, trailers or the lengths of chunks, beyond what came in one read with their beginning."""
 DIRECT_BYTES = 64 * 1024
 """A body of this size is read straight into memory of its own, which its tensors are then views of."""
 LINGER_S = 1.0
@@ -71,8 +72,10 @@ class Connection(asyncio.BufferedProtocol):
         self._direct: memoryview | None = None
         self._direct_end = 0
         self._head_bytes = 0
-        self._in_head = self._in_body = False
+        self._in_head = self._in_body = self._body_apart = False
         self._feeding = False
+        self._reading = self._writable = True
+        self._unsent_bytes = 0
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._body = bytearray()
@@ -108,11 +111,7 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         self.last_active = self._loop.time()
         if self._direct is not None:
-            self._direct_end += nbytes
-            if self._direct_end == len(self._direct):
-                body, self._direct = self._direct, None
-                self._parser = httptools.HttpRequestParser(self)  # the old one still waits for the body
-                self._complete(body)
+            self._fill(self._direct, nbytes)
         elif not self._refused:
             self._feeding = True
             self._feed(_SHARED[:nbytes], nbytes)
@@ -120,11 +119,12 @@ class Connection(asyncio.BufferedProtocol):
             self._advance()
 
     def pause_writing(self) -> None:
-        self._transport.pause_reading()  # a client that does not read its answers asks no more questions
+        self._writable = False  # a client that does not read its answers asks no more questions
+        self._advance()
 
     def resume_writing(self) -> None:
-        if not self._waiting and not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._writable = True
+        self._advance()
 
     # -- what httptools calls
 
@@ -141,9 +141,11 @@ class Connection(asyncio.BufferedProtocol):
     def on_headers_complete(self) -> None:
         self._in_head, self._in_body = False, True
         self._method = self._parser.get_method()
-        self._keep_alive = self._parser.should_keep_alive()
+        upgrade = self._parser.should_upgrade()  # never taken up: the request is answered as what it is
+        self._keep_alive = self._parser.should_keep_alive() and not upgrade
         headers, limit = self._headers, self._shared.limits.body_bytes
         self._length = int(headers.get(b"content-length", b"0"))  # llhttp lets only digits through
+        self._body_apart = upgrade and self._length > 0  # the parser takes it for the other protocol's bytes
         if self._length > limit:
             self._refuse(_too_large(limit))
         elif headers.get(b"content-encoding", b"identity") != b"identity":
@@ -154,33 +156,45 @@ class Connection(asyncio.BufferedProtocol):
     def on_body(self, body: bytes) -> None:
         if self._refused:
             return
+        self._head_bytes = 0
         self._body += body
         if len(self._body) > self._shared.limits.body_bytes:  # a chunked one says no length beforehand
             self._refuse(_too_large(self._shared.limits.body_bytes))
 
     def on_message_complete(self) -> None:
-        if not self._refused:
+        if not self._refused and not self._body_apart:
             self._complete(memoryview(self._body))
 
     # -- from bytes to an exchange
 
     def _feed(self, data: memoryview, nbytes: int) -> None:
+        self._head_bytes += nbytes
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._keep_alive = False  # answered as what it is, without the other protocol
+        except httptools.HttpParserUpgrade as exc:
+            if self._body_apart:  # Java's client asks for HTTP/2 in every first request, whatever its body
+                self._body += data[exc.args[0] :][: self._length]
+            else:
+                self._refused = True
         except httptools.HttpParserError as exc:
             self._refuse(RequestError(400, f"not HTTP/1.1: {exc}"))
         if self._refused:
             return
-        self._head_bytes += nbytes
-        if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+        if self._head_bytes > MAX_HEAD_BYTES and (self._in_head or self._in_body):
             self._refuse(RequestError(431, f"the headers are larger than {MAX_HEAD_BYTES} bytes"))
-        elif self._in_body and self._length >= DIRECT_BYTES:
+        elif self._in_body and (self._length >= DIRECT_BYTES or self._body_apart):
             # Not a bytearray, which would be filled with zeros first.
             self._direct = np.empty(self._length, np.uint8).data
-            self._direct_end = len(self._body)
-            self._direct[: self._direct_end] = self._body
+            self._direct[: len(self._body)] = self._body
+            self._direct_end = 0
+            self._fill(self._direct, len(self._body))
+
+    def _fill(self, body: memoryview, nbytes: int) -> None:
+        self._direct_end += nbytes
+        if self._direct_end == len(body):
+            self._direct = None
+            self._parser = httptools.HttpRequestParser(self)  # the old one still waits for the body
+            self._complete(body)
 
     def _complete(self, body: memoryview) -> None:
         self._in_body = False
@@ -199,10 +213,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def _advance(self) -> None:
         """Handle what waits up to the first that is answered later; more is read only when nothing waits."""
-        while self._waiting and self._answer is None:
+        while self._waiting and self._answer is None and self._writable:
             self._handle(self._waiting.popleft())
-        if self._waiting:
-            self._transport.pause_reading()
+        read = self._writable and not self._waiting
+        if read != self._reading and not self._transport.is_closing():
+            self._reading = read
+            (self._transport.resume_reading if read else self._transport.pause_reading)()
 
     # -- from an exchange to bytes
 
@@ -230,8 +246,6 @@ class Connection(asyncio.BufferedProtocol):
             reply = _failure(exchange, exc)
         self._write(exchange, reply)
         self._advance()
-        if not self._waiting and not self._transport.is_closing():
-            self._transport.resume_reading()
 
     def _write(self, exchange: Exchange | None, reply: Reply) -> None:
         status, headers, body = reply
@@ -260,9 +274,14 @@ class Connection(asyncio.BufferedProtocol):
 
     def look_after(self, now: float) -> None:
         """Called every second: give up on a client that stalls, and on a connection that nobody uses."""
+        if not self._writable and (unsent_bytes := self._transport.get_write_buffer_size()) != self._unsent_bytes:
+            self._unsent_bytes, self.last_active = unsent_bytes, now
         quiet_s = now - self.last_active
         limits = self._shared.limits
-        if (self._in_body and quiet_s > limits.stall_s) or (self._in_head and now - self._began > limits.stall_s):
+        if not self._reading:  # for once it is the client who waits, unless it does not read
+            if not self._writable and quiet_s > limits.stall_s:
+                self._transport.abort()
+        elif (self._in_body and quiet_s > limits.stall_s) or (self._in_head and now - self._began > limits.stall_s):
             self._direct = None
             self._refuse(RequestError(408, f"the request did not come on for {limits.stall_s:g} s"))
         elif not self.busy and quiet_s > limits.idle_s:

@@ -36,7 +36,7 @@ WIRE = {dtype: name for name, dtype in NUMPY.items()}
 DTYPE = {name: np.dtype(dtype) for name, dtype in NUMPY.items()}
 """NumPy's dtype by the protocol's name."""
 
-_JSON_TYPES: dict[str, set[type]] = {"b": {bool}, "f": {int, float}, "O": {str}}
+_JSON_TYPES: dict[str, set[type]] = {"b": {bool}, "f": {int, float}, "O": {str, bytes}}  # bytes: base64, decoded
 _LENGTH_BYTES = 4
 
 
@@ -76,7 +76,7 @@ def from_json(name: str, data: object, dtype: np.dtype[Any]) -> Array:
     if not types <= _JSON_TYPES.get(dtype.kind, {int}):
         raise RequestError(400, f"input {name!r}: 'data' does not hold {WIRE[dtype.name]} values only")
     if dtype.kind == "O":
-        return objects([text.encode() for text in flat])
+        return objects([text.encode() if isinstance(text, str) else text for text in flat])
     try:
         with np.errstate(over="ignore"):
             array = np.array(flat, dtype)

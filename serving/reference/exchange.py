@@ -14,6 +14,7 @@ from serving.reference.errors import RequestError
 Headers = list[tuple[bytes, bytes]]
 
 JSON: Headers = [(b"content-type", b"application/json")]
+READ = (b"GET", b"HEAD")
 
 
 @dataclass(slots=True)
@@ -25,6 +26,13 @@ class Exchange:
     headers: dict[bytes, bytes]
     body: memoryview
     keep_alive: bool
+
+    def only(self, *methods: bytes) -> None:
+        """Raise `RequestError` (405) for another method."""
+        if self.method not in methods:
+            allowed = b", ".join(methods).decode()
+            reason = f"method {self.method.decode()} is not allowed here; allowed: {allowed}"
+            raise RequestError(405, reason, {"allow": allowed})
 
 
 Reply = tuple[int, Headers, list[bytes | memoryview]]

@@ -13,7 +13,7 @@ import orjson
 
 from serving.reference import pages, tfs_rest
 from serving.reference.errors import RequestError, unavailable
-from serving.reference.exchange import JSON, Exchange, Pending, Reply, page
+from serving.reference.exchange import JSON, READ, Exchange, Pending, Reply, page
 from serving.reference.metrics import Metrics
 from serving.reference.repository import Repository
 from serving.reference.request import decode, header_length
@@ -33,23 +33,24 @@ class Routes:
         """Turned false when the server drains."""
 
     def __call__(self, exchange: Exchange) -> Reply | Pending:
-        path = unquote(exchange.path) if "%" in exchange.path else exchange.path
-        parts = path.split("/")
-        post = exchange.method == b"POST"
+        parts = exchange.path.split("/")
+        if "%" in exchange.path:
+            parts = [unquote(part) for part in parts]  # not before: a name may hold a slash
         match parts:
-            case ["", "v2", "models", name, "infer"] if post:
+            case ["", "v2", "models", name, "infer"]:
                 return self._infer(exchange, name, "")
-            case ["", "v2", "models", name, "versions", version, "infer"] if post:
+            case ["", "v2", "models", name, "versions", version, "infer"] if version:
                 return self._infer(exchange, name, version)
+            case ["", "v2", "repository", *rest]:
+                return self._change(exchange, rest)
             case ["", "v1", "models", *rest]:
                 return tfs_rest.respond(exchange, self._repository, rest)
-        if post:
-            return self._post(exchange, parts)
-        if exchange.method not in (b"GET", b"HEAD"):
-            raise _not_allowed(exchange.method, "GET, HEAD, POST")
-        return self._get(parts)
+        reply = self._get(parts)
+        exchange.only(*READ)
+        return reply
 
     def _infer(self, exchange: Exchange, name: str, version: str) -> Pending:
+        exchange.only(b"POST")
         model = self._repository.model(name, version)
         length = header_length(exchange.headers.get(b"inference-header-content-length"))
         request = decode(exchange.body, length)
@@ -57,16 +58,22 @@ class Routes:
             model.submit(request.inputs, request.outputs, request.timeout_s), partial(encode, model, request)
         )
 
-    def _post(self, exchange: Exchange, parts: list[str]) -> Reply | Pending:
+    def _change(self, exchange: Exchange, parts: list[str]) -> Reply | Pending:
         match parts:
-            case ["", "v2", "repository", "index"]:
-                return page(self._repository.index(bool(_json(exchange).get("ready", False))))
-            case ["", "v2", "repository", "models", name, "load"]:
+            case ["index"]:
+                exchange.only(b"POST")
+                ready_only = _json(exchange).get("ready", False)
+                if not isinstance(ready_only, bool):
+                    raise RequestError(400, "'ready' must be true or false")
+                return page(self._repository.index(ready_only))
+            case ["models", name, "load"]:
+                exchange.only(b"POST")
                 return _later(self._repository.load(name, _settings(exchange)))
-            case ["", "v2", "repository", "models", name, "unload"]:
+            case ["models", name, "unload"]:
+                exchange.only(b"POST")
+                _settings(exchange)  # there are none, but what is malformed is refused
                 return _later(self._repository.unload(name))
-        self._get(parts)  # raises for a path there is not
-        raise _not_allowed(exchange.method, "GET, HEAD")
+        raise _unknown(exchange.path)
 
     def _get(self, parts: list[str]) -> Reply:  # noqa: PLR0911 — a table
         repository = self._repository
@@ -89,11 +96,11 @@ class Routes:
                 return self._metrics.reply()
             case ["", "openapi.json"]:
                 return self._openapi
-        raise RequestError(404, f"unknown path {'/'.join(parts)!r}")
+        raise _unknown("/".join(parts))
 
     def _about(self, name: str, rest: list[str]) -> Reply:
         version = ""
-        if len(rest) >= 2 and rest[0] == "versions":
+        if len(rest) >= 2 and rest[0] == "versions" and rest[1]:
             version, rest = rest[1], rest[2:]
         model = self._repository.model(name, version)
         match rest:
@@ -105,9 +112,7 @@ class Routes:
                 return page(pages.configuration(model))
             case ["stats"]:
                 return page(pages.statistics([model] if version else self._repository.versions(name)))
-            case ["infer"]:
-                raise _not_allowed(b"GET", "POST")
-        raise RequestError(404, f"unknown path below model {name!r}: {'/'.join(rest)!r}")
+        raise _unknown("/".join(rest), f" below model {name!r}")
 
 
 def _later(change: Coroutine[Any, Any, None]) -> Pending:
@@ -138,5 +143,5 @@ def _json(exchange: Exchange) -> dict[str, Any]:
     return fields
 
 
-def _not_allowed(method: bytes, allowed: str) -> RequestError:
-    return RequestError(405, f"method {method.decode()} is not allowed here; allowed: {allowed}", {"allow": allowed})
+def _unknown(path: str, where: str = "") -> RequestError:
+    return RequestError(404, f"unknown path {path!r}{where}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import struct
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +22,8 @@ class Answer:
         self.status = response.status
         self.headers = {name.lower(): value for name, value in response.getheaders()}
         self.body = response.read()
-        self.json = json.loads(self.body[: self.header_length])
+        is_json = self.headers.get("content-type", "").startswith("application/") and self.body
+        self.json: Any = json.loads(self.body[: self.header_length]) if is_json else None
 
     @property
     def header_length(self) -> int:
@@ -34,9 +36,9 @@ class Answer:
             dtype = np.dtype(NUMPY[tensor["datatype"]])
             size = tensor.get("parameters", {}).get("binary_data_size")
             if size is None:
-                flat = np.array(tensor["data"], dtype)
+                flat = np.array([encoded(value) for value in tensor["data"]], dtype)
             else:
-                flat, offset = np.frombuffer(self.body[offset : offset + size], dtype), offset + size
+                flat, offset = _values(self.body[offset : offset + size], dtype), offset + size
             found[tensor["name"]] = flat.reshape(tensor["shape"])
         return found
 
@@ -60,13 +62,47 @@ def infer(url: str, model: str, request: object, binary: bytes | None = None) ->
 
 def as_json(name: str, array: Array) -> dict[str, Any]:
     """An input tensor with its values in the JSON."""
-    return {"name": name, "shape": array.shape, "datatype": WIRE[array.dtype.name], "data": array.ravel().tolist()}
+    data = [value.decode() if isinstance(value, bytes) else value for value in array.ravel().tolist()]
+    return {"name": name, "shape": array.shape, "datatype": WIRE[array.dtype.name], "data": data}
 
 
 def as_binary(name: str, array: Array) -> dict[str, Any]:
     """An input tensor whose values follow the JSON."""
-    parameters = {"binary_data_size": array.nbytes}
+    parameters = {"binary_data_size": len(binary(array))}
     return {"name": name, "shape": array.shape, "datatype": WIRE[array.dtype.name], "parameters": parameters}
+
+
+def binary(array: Array) -> bytes:
+    """The values as they follow the JSON: little-endian, and of BYTES each with its length before it."""
+    if array.dtype.kind != "O":
+        return array.tobytes()
+    return b"".join(struct.pack("<I", len(value)) + value for value in array.ravel())
+
+
+def encoded(value: object) -> object:
+    """Strings as UTF-8, anything else as it is."""
+    return value.encode() if isinstance(value, str) else value
+
+
+def _values(raw: bytes, dtype: np.dtype[Any]) -> Array:
+    if dtype.kind != "O":
+        return np.frombuffer(raw, dtype)
+    values, offset = [], 0
+    while offset < len(raw):
+        (size,) = struct.unpack_from("<I", raw, offset)
+        values.append(raw[offset + 4 : offset + 4 + size])
+        offset += 4 + size
+    return np.array(values, object)
+
+
+def refused(answer: Answer, status: int, *words: str) -> None:
+    """The protocol's error object and nothing else, in one line that names what is wrong."""
+    assert answer.status == status, answer.body
+    assert list(answer.json) == ["error"]
+    assert "\n" not in answer.json["error"]
+    assert "Traceback" not in answer.json["error"]
+    for word in words:
+        assert word in answer.json["error"]
 
 
 def probe(url: str, model: str) -> bool:
