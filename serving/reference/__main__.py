@@ -32,7 +32,7 @@ def main() -> None:
         settings = Settings(
             listener,
             grpc_address=f"{arguments.host}:{arguments.grpc_port}" if arguments.grpc_port else None,
-            limits=Limits(arguments.max_body_bytes, arguments.max_connections),
+            limits=Limits(arguments.max_body_bytes, arguments.max_connections, arguments.stall_s),
             drain_s=arguments.drain_s,
             access_log=arguments.access_log,
             model_control=arguments.model_control == "explicit",
@@ -88,6 +88,7 @@ def _parse() -> argparse.Namespace:
     add("--timeout-ms", type=float, default=0.0, help="deadline of requests that bring none (504); 0: none")
     add("--max-body-bytes", type=int, default=64 * 1024 * 1024, help="of one request; larger ones are refused (413)")
     add("--max-connections", type=int, default=1024, help="HTTP connections; more are refused (503)")
+    add("--stall-s", type=float, default=10.0, help="a request that does not come on for so long is given up (408)")
     add("--drain-s", type=float, default=30.0, help="longest wait for requests in flight at the end")
     add("--access-log", action="store_true", help="log every request")
     return parser.parse_args()
