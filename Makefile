@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup check test deploy-compare docker-up docker-down clean
+.PHONY: help setup check test protos deploy-compare docker-up docker-down clean
 
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -30,6 +30,9 @@ check: setup  ## format, lint, types, import directions
 
 test: setup  ## all tests, on both engines where a Docker daemon answers
 	$(BIN)/pytest
+
+protos: setup  ## generate the messages of gRPC from their .proto
+	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. serving/reference/protos/oip.proto
 
 deploy-compare: setup  ## run an experiment: EXPERIMENT=default|smoke|FILE ENGINE=auto|docker|process
 	$(BIN)/deploy-compare run $(EXPERIMENT) --engine $(ENGINE)

@@ -12,6 +12,7 @@ import os
 import socket
 import sys
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import uvloop
@@ -29,6 +30,8 @@ def main() -> None:
     memory.keep_freed()
     try:
         listener = _bind(arguments.host, arguments.port)
+        if arguments.grpc_port:
+            _bind(arguments.host, arguments.grpc_port).close()  # gRPC binds by itself, and does not say what hinders it
         settings = Settings(
             listener,
             grpc_address=f"{arguments.host}:{arguments.grpc_port}" if arguments.grpc_port else None,
@@ -36,6 +39,8 @@ def main() -> None:
             drain_s=arguments.drain_s,
             access_log=arguments.access_log,
             model_control=arguments.model_control == "explicit",
+            # Not with every runtime that has the package beside it: its messages import all of TensorFlow.
+            tfs_grpc=arguments.runtime == "tensorflow" and find_spec("tensorflow_serving") is not None,
         )
         load = partial(Loaded, runtime=arguments.runtime, threads=arguments.threads)
         drained = asyncio.Runner(loop_factory=uvloop.new_event_loop).run(serve(_source(arguments), load, settings))

@@ -6,12 +6,17 @@ import asyncio
 import os
 import signal
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from serving.reference import listener, log
 from serving.reference.connection import Connection, Limits, Shared
 from serving.reference.repository import Load, Repository, Source
 from serving.reference.routes import Routes
+
+if TYPE_CHECKING:
+    from serving.reference.grpc_server import GrpcServer
 
 QUIET_S = 0.5
 """A connection without a request for so long is closed while draining; the others are told to with their answer."""
@@ -27,6 +32,8 @@ class Settings:
     drain_s: float
     access_log: bool
     model_control: bool
+    tfs_grpc: bool = False
+    """Whether TensorFlow Serving's services are among those of gRPC."""
 
 
 async def serve(source: Source, load: Load, settings: Settings) -> bool:
@@ -38,6 +45,7 @@ async def serve(source: Source, load: Load, settings: Settings) -> bool:
     ending = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, os._exit, 0)  # while models load there is nobody to answer
+    grpc = _grpc_server(settings)
     repository = Repository(source, load, settings.model_control)
     await repository.load_all()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -45,17 +53,43 @@ async def serve(source: Source, load: Load, settings: Settings) -> bool:
     routes = Routes(repository)
     shared = Shared(routes, settings.limits, settings.access_log)
     http = await loop.create_server(lambda: Connection(shared), sock=settings.listener, backlog=1024)
-    log.write("info", "ready", url="http://{}:{}".format(*settings.listener.getsockname()), pid=os.getpid())
+    if grpc:
+        await _start(grpc, settings, repository, lambda: routes.ready)
+    url = "http://{}:{}".format(*settings.listener.getsockname())
+    log.write("info", "ready", url=url, grpc_port=grpc.port if grpc else None, pid=os.getpid())
     caretaker = asyncio.create_task(_look_after(shared))
     await ending.wait()
 
     routes.ready, shared.draining = False, True
     log.write("info", "draining", connections=len(shared.connections))
     await listener.close(http, settings.listener)
-    drained = await _drain(shared, settings.drain_s)
+    ends = [_drain(shared, settings.drain_s)]
+    if grpc:
+        ends.append(grpc.drain(settings.drain_s))
+    drained = all(await asyncio.gather(*ends))
     caretaker.cancel()
     log.write("info", "ended", drained=drained)
     return drained
+
+
+def _grpc_server(settings: Settings) -> GrpcServer | None:
+    """Made before the models are loaded, so that a taken port is said at once."""
+    if not settings.grpc_address:
+        return None
+    from serving.reference.grpc_server import GrpcServer
+
+    return GrpcServer(settings.grpc_address, settings.limits, settings.access_log)
+
+
+async def _start(grpc: GrpcServer, settings: Settings, repository: Repository, ready: Callable[[], bool]) -> None:
+    from serving.reference import oip_grpc
+
+    oip_grpc.add(grpc, repository, ready)
+    if settings.tfs_grpc:
+        from serving.reference import tfs_grpc
+
+        tfs_grpc.add(grpc, repository, settings.limits.body_bytes)
+    await grpc.start()
 
 
 async def _look_after(shared: Shared) -> None:
