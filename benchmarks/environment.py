@@ -36,7 +36,7 @@ def describe(source: Path) -> dict[str, Any]:
     kept = ("cpu", "cores", "memory_bytes", "kernel", "python")
     return {
         **{name: machine[name] for name in kept},
-        "wrk": _first_line(["wrk", "-v"]),
+        "wrk": (_first_line(["wrk", "-v"]) or "").partition(" [")[0],
         "load_average": os.getloadavg()[0],
         "git_revision": _revision(source),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),

@@ -45,7 +45,7 @@ def _overhead(found: dict[str, Any]) -> Iterator[str]:
         yield f"\n### ({case.letter}) {case.title}\n"
         yield from _table(figures.HEADINGS, (figures.cells(row) for row in found["rows"] if row["case"] == case.name))
         light = next(row for row in found["one_connection"] if row["case"] == case.name)
-        yield f"\n{figures.sentence(case, verdict).capitalize()}."
+        yield f"\n**{figures.sentence(case, verdict)}.**"
         yield f"Ours at one connection: p50 {figures.milliseconds(light['p50_ms'])}."
         if case.against_runtime:
             yield f"`{IN_PROCESS}` is the runtime called in a loop, on the same core: no server at all."
@@ -68,16 +68,16 @@ def _latency(found: dict[str, Any]) -> Iterator[str]:
 def _batching(found: dict[str, Any]) -> Iterator[str]:
     options = found["settings"]
     yield "## Dynamic batching\n"
-    yield f"{options['connections']} connections; batches of up to {options['max_batch_size']}, which wait up to "
-    yield f"{options['max_queue_delay_ms']:g} ms. Ratios are with batching ÷ without, of the same round.\n"
+    limits = f"batches of up to {options['max_batch_size']}, which wait up to {options['max_queue_delay_ms']:g} ms"
+    yield f"{options['connections']} connections; {limits}. Ratios are with batching ÷ without, of the same round.\n"
     yield from _table(figures.BATCHING_HEADINGS, (figures.batching_cells(row) for row in found["rows"]))
     yield from _reproduce(found, "server_batching")
 
 
 def _reproduce(found: dict[str, Any], script: str) -> Iterator[str]:
     machine = found["environment"]
-    yield f"\nMeasured on {machine['date']}: {machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, "
-    yield f"Python {machine['python']}, revision {machine['git_revision']}, {machine['wrk']}."
+    where = f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, Python {machine['python']}"
+    yield f"\nMeasured on {machine['date']} at revision {machine['git_revision']}: {where}, {machine['wrk']}."
     yield f"Again, on a quiet machine: `.venv/bin/python -m benchmarks.{script}`."
 
 

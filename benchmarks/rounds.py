@@ -137,7 +137,5 @@ def _pair(ours: _Side, theirs: _Side, case: Case, number: int, name: str) -> Pai
         try:
             windows[mine] = (ours if mine else theirs).load(case)
         except BenchmarkError as exc:
-            if mine:
-                raise
-            return Pair(number, case.name, name, reason=str(exc))
+            return Pair(number, case.name, name, reason=f"ours: {exc}" if mine else str(exc))
     return Pair(number, case.name, name, windows[True], windows[False])

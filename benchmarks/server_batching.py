@@ -65,7 +65,7 @@ class Row:
 def main(
     rounds: Rounds = 3,
     seconds: Annotated[float, typer.Option(min=1, help="Length of a window; p99 needs 459 requests in it.")] = 15,
-    max_batch_size: Annotated[int, typer.Option(min=2)] = 32,
+    max_batch_size: Annotated[int, typer.Option(min=2)] = 8,
     max_queue_delay_ms: Annotated[float, typer.Option(min=0)] = 2.0,
     server_core: ServerCore = 0,
     client_core: ClientCore = 1,

@@ -23,7 +23,7 @@ class Onnx:
         self._model = Session()
 
     @bentoml.api(route="/json")  # type: ignore[untyped-decorator]
-    async def numbers(self, x: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    async def numbers(self, x: np.ndarray) -> np.ndarray:
         return self._model.run(x.astype(np.float32))
 
     @bentoml.api(route="/binary")  # type: ignore[untyped-decorator]

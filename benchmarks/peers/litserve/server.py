@@ -47,7 +47,7 @@ if __name__ == "__main__":
         devices=1,
         workers_per_device=1,
         timeout=False,
-        fast_queue=__import__("os").environ.get("FQ", "1") == "1",
+        fast_queue=True,
         disable_openapi_url=True,
     )
     server.run("127.0.0.1", int(sys.argv[1]), 1, "warning", generate_client_file=False, access_log=False)
