@@ -74,7 +74,7 @@ def parse(text: str | bytes, defaults: Config) -> Config:
             found["latest_versions"] = 0
         elif path in _KEYS:
             found[_KEYS[path]] = value
-        else:
+        elif value != {} or not any(key[: len(path)] == path for key in _KEYS):  # an empty section says nothing
             known = ", ".join(".".join(key) for key in _KEYS)
             raise ConfigError(f"unknown key {'.'.join(path)!r}; known: {known}, version_policy.all")
     return dataclasses.replace(defaults, **found)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -47,7 +46,7 @@ class Server:
 
     def metric(self, name: str) -> float:
         """The sum of a metric over its labels, which may be part of the name."""
-        text = call_text(self.url, "/metrics")
+        text = call(self.url, "GET", "/metrics").body.decode()
         return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name))
 
 
@@ -83,14 +82,6 @@ def _wait(server: Server) -> None:
                 return
         except OSError:
             time.sleep(0.02)
-
-
-def call_text(url: str, path: str) -> str:
-    import urllib.request
-
-    with urllib.request.urlopen(url + path, timeout=10) as response:
-        text: str = response.read().decode()
-    return text
 
 
 def add(artifact: Path, repository: Path, model: str, version: str = "1") -> Path:
