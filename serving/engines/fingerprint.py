@@ -7,17 +7,24 @@ from pathlib import Path
 
 
 def of(*parts: str | Path) -> str:
-    """16 hex digits of the sha256 over texts, files and folders (their .py files, by relative path)."""
+    """16 hex digits of the sha256 over texts, files and the `files` of folders, by relative path."""
     sha = hashlib.sha256()
     for part in parts:
         if isinstance(part, str):
             _add(sha, part.encode())
             continue
-        files = sorted(part.rglob("*.py")) if part.is_dir() else [part]
-        for file in files:
+        for file in files(part):
             _add(sha, file.relative_to(part).as_posix().encode())
             _add(sha, file.read_bytes())
     return sha.hexdigest()[:16]
+
+
+def files(part: Path) -> list[Path]:
+    """The file itself, or all in a folder, sorted, but hidden ones and what Python compiled."""
+    if part.is_file():
+        return [part]
+    found = [(file, file.relative_to(part).parts) for file in part.rglob("*") if file.is_file()]
+    return sorted(file for file, names in found if not any(name[0] == "." or name == "__pycache__" for name in names))
 
 
 def _add(sha: hashlib._Hash, data: bytes) -> None:

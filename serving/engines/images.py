@@ -57,7 +57,7 @@ def _write_context(context: IO[bytes], wheels: Path, requirements: Path, dockerf
         for wheel in sorted(wheels.glob("*.whl")):
             archive.add(wheel, f"wheels/{wheel.name}")
         for source in SOURCES:
-            for file in [source] if source.is_file() else sorted(source.rglob("*.py")):
+            for file in fingerprint.files(source):
                 _add_source(archive, file)
     context.seek(0)
 

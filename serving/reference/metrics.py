@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from serving.reference.exchange import Reply
 from serving.reference.model import Model
-from serving.reference.statistics import Histogram
+from serving.reference.statistics import REASONS, Histogram
 
 LABELS = ("model", "version")
 
@@ -42,8 +42,8 @@ class Metrics(Collector):
             labels, found = (model.name, model.version), model.statistics
             requests.add_metric(labels, found.success.count + found.fail.count)
             errors.add_metric(labels, found.fail.count)
-            for reason, count in found.refused.items():
-                refused.add_metric((*labels, reason), count)
+            for reason in REASONS:
+                refused.add_metric((*labels, reason), found.refused[reason])
             pending.add_metric(labels, model.pending)
             for family, histogram in (
                 (queue, found.queue_s),

@@ -121,7 +121,7 @@ def _later(change: Coroutine[Any, Any, None]) -> Pending:
 
 def _settings(exchange: Exchange) -> str | None:
     """The configuration that a load request brings; files are not taken from clients."""
-    parameters = _json(exchange).get("parameters") or {}
+    parameters = _json(exchange).get("parameters", {})
     if not isinstance(parameters, dict):
         raise RequestError(400, "'parameters' must be a JSON object")
     if any(name.startswith("file:") for name in parameters):

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 SECONDS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 ROWS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 
+REASONS = ("queue_full", "deadline", "cancelled")
+
 
 class Histogram:
     """Counts by upper bound; the last one is of what exceeds all bounds."""
@@ -49,7 +51,7 @@ class Statistics:
     batches: dict[int, Duration] = field(default_factory=dict)
     """Executions by number of rows."""
     refused: Counter[str] = field(default_factory=Counter)
-    """Requests that were not computed, by reason: queue_full, deadline, cancelled."""
+    """Requests that were not computed, by one of `REASONS`."""
     queue_s: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     inference_s: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     batch_rows: Histogram = field(default_factory=lambda: Histogram(ROWS))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from functools import partial
+from operator import methodcaller
 from typing import Any
 
 import msgspec
@@ -53,9 +54,9 @@ def respond(exchange: Exchange, repository: Repository, parts: list[str]) -> Rep
     exchange.only(*([b"POST"] if colon else READ))
     model = repository.model(name, version)
     if about:
-        return page(_metadata(model))
+        return page(metadata(model))
     if not colon:
-        return page(_status([model] if version else repository.versions(name)))
+        return page(status([model] if version else repository.versions(name)))
     if verb != "predict":
         raise RequestError(400, f"{verb!r} is not supported, only 'predict'")
     return _predict(model, exchange.body)
@@ -136,8 +137,8 @@ def _encode(in_rows: bool, outputs: Arrays) -> Reply:
     elif in_rows:
         value = [dict(zip(plain, row, strict=True)) for row in zip(*plain.values(), strict=True)]
     document = {"predictions" if in_rows else "outputs": value}
-    # orjson asks for help with arrays of objects, and with those that are not contiguous.
-    return 200, JSON, [orjson.dumps(document, default=np.ndarray.tolist, option=orjson.OPT_SERIALIZE_NUMPY)]
+    # orjson asks for help with objects, with arrays that are not contiguous, and with numbers that are C's long long.
+    return 200, JSON, [orjson.dumps(document, default=methodcaller("tolist"), option=orjson.OPT_SERIALIZE_NUMPY)]
 
 
 def _texts(name: str, array: Array) -> Array:
@@ -152,13 +153,13 @@ def _texts(name: str, array: Array) -> Array:
     return objects(values).reshape(array.shape)
 
 
-def _status(models: list[Model]) -> dict[str, Any]:
+def status(models: list[Model]) -> dict[str, Any]:
     status = {"error_code": "OK", "error_message": ""}
     found = [{"version": model.version, "state": "AVAILABLE", "status": status} for model in models]
     return {"model_version_status": found}
 
 
-def _metadata(model: Model) -> dict[str, Any]:
+def metadata(model: Model) -> dict[str, Any]:
     sides = {"inputs": model.manifest.inputs, "outputs": model.manifest.outputs}
     described = {side: {tensor.name: _described(tensor) for tensor in tensors} for side, tensors in sides.items()}
     signature = {**described, "method_name": "tensorflow/serving/predict"}

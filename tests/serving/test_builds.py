@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
+import tempfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from serving import catalog
-from serving.engines import environments, fingerprint, wheels
+from serving.engines import environments, fingerprint, images, wheels
 from serving.engines.process import Process
 from serving.errors import BuildFailed
 from tests.serving.conftest import ROOT
@@ -117,6 +119,27 @@ def test_a_fingerprint_tells_content_and_boundaries_apart(tmp_path: Path) -> Non
     assert len({before, fingerprint.of(tmp_path, "tor", "ch"), fingerprint.of(tmp_path, "onnx")}) == 3
     (tmp_path / "a.py").write_text("x = 2\n")
     assert fingerprint.of(tmp_path, "torch") != before
+
+
+def test_a_fingerprint_takes_in_whatever_is_shipped(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n")
+    before = fingerprint.of(tmp_path)
+    for name in ("__pycache__/a.cpython-311.pyc", ".a.py.swp", ".cache/a.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("made by tools")
+    assert fingerprint.of(tmp_path) == before
+    (tmp_path / "openapi.json").write_text("{}")
+    assert fingerprint.of(tmp_path) != before
+
+
+def test_the_build_context_holds_the_server_with_its_data(tmp_path: Path) -> None:
+    server = catalog.load("reference-onnx")
+    with tempfile.TemporaryFile() as context:
+        images._write_context(context, tmp_path, server.requirements, server.folder / server.dockerfile)
+        with tarfile.open(fileobj=context) as archive:
+            names = archive.getnames()
+    assert {"serving/__init__.py", "serving/reference/routes.py", "serving/reference/openapi.json"} <= {*names}
+    assert not [name for name in names if "__pycache__" in name]
 
 
 def test_a_server_sees_nothing_of_the_callers_environment(monkeypatch: pytest.MonkeyPatch) -> None:

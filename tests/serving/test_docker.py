@@ -12,7 +12,7 @@ import docker
 import pytest
 
 from serving import catalog
-from serving.engines import containers, images, owner
+from serving.engines import containers, fingerprint, images, owner
 from serving.engines.contract import Budget
 from serving.engines.docker import Docker
 from serving.errors import BuildFailed, DidNotStart
@@ -25,7 +25,7 @@ DISTRIBUTIONS = """
 import importlib.metadata, json, pathlib
 print(json.dumps({
     "packages": sorted(d.metadata["Name"].lower() for d in importlib.metadata.distributions()),
-    "files": sorted(str(p) for p in pathlib.Path("/app").rglob("*.py")),
+    "files": sorted(str(p) for p in pathlib.Path("/app").rglob("*") if p.is_file() and p.suffix != ".pyc"),
     "wheels": sorted(str(p) for root in ("/usr", "/opt", "/app", "/venv") for p in pathlib.Path(root).rglob("*.whl")),
 }))
 """
@@ -100,7 +100,7 @@ def test_an_image_holds_only_its_own_runtime(engine: Docker, client: docker.Dock
     assert {re.sub(r"[-_.]+", "-", package) for package in found["packages"]} == {re.sub(r"\.", "-", p) for p in pinned}
     assert not {package for package in pinned if package.startswith(("nvidia", "triton"))}
     assert found["wheels"] == []
-    expected = {file.relative_to(ROOT).as_posix() for file in (ROOT / "serving" / "reference").rglob("*.py")}
+    expected = {file.relative_to(ROOT).as_posix() for file in fingerprint.files(ROOT / "serving" / "reference")}
     assert {file.removeprefix("/app/") for file in found["files"]} == expected | {"serving/__init__.py"}
 
 

@@ -11,15 +11,17 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 
 from tests.serving import tiny
 from tests.serving.client import Answer, as_binary, call, infer, refused
-from tests.serving.running import Running, reference
+from tests.serving.running import Server, add, running
 
-MODEL = tiny.name("onnx")
+MODEL = "tiny"
 INFER = f"/v2/models/{MODEL}/infer"
 BODY = json.dumps({"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [0, 1, 2, 3]}]}).encode()
 LIMIT = 400_000
@@ -27,22 +29,30 @@ STALL_S = 0.5
 
 
 @pytest.fixture(scope="module")
-def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.onnx(tmp_path_factory.mktemp("tiny"))
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("http")
+    add(tiny.onnx(tmp_path_factory.mktemp("tiny")), folder, MODEL)
+    return folder
 
 
 @pytest.fixture(scope="module")
-def server(artifact: Path) -> Iterator[Running]:
+def server(repository: Path) -> Iterator[Server]:
     limits = ["--max-body-bytes", LIMIT, "--max-connections", 20, "--stall-s", STALL_S]
-    with reference("--artifact", artifact, "--runtime", "onnxruntime", "--access-log", *map(str, limits)) as running:
-        yield running
+    with running(repository, "--access-log", *map(str, limits)) as found:
+        yield found
+
+
+def logged(server: Server, event: str) -> list[dict[str, Any]]:
+    """The log's lines of one kind, so far."""
+    lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    return [line for line in lines if line["event"] == event]
 
 
 class Wire:
     """A connection on which any bytes can be sent, and answers read in their order."""
 
-    def __init__(self, server: Running) -> None:
-        self.socket = socket.create_connection(server.address, timeout=10)
+    def __init__(self, server: Server) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", urlsplit(server.url).port), timeout=10)
         self._file = _Kept(socket.SocketIO(self.socket, "r"))
 
     def __enter__(self) -> Wire:
@@ -116,7 +126,7 @@ def large(rows: int) -> tuple[bytes, str]:
         ("GET", "/v2/repository/index", 405, "POST"),
     ],
 )
-def test_unknown_paths_and_methods(server: Running, method: str, path: str, status: int, allow: str | None) -> None:
+def test_unknown_paths_and_methods(server: Server, method: str, path: str, status: int, allow: str | None) -> None:
     answer = call(server.url, method, path)
     assert answer.headers.get("allow") == allow
     if method == "HEAD":
@@ -125,18 +135,18 @@ def test_unknown_paths_and_methods(server: Running, method: str, path: str, stat
         refused(answer, status)
 
 
-def test_names_may_be_percent_encoded(server: Running) -> None:
+def test_names_may_be_percent_encoded(server: Server) -> None:
     encoded = "".join(f"%{byte:02X}" for byte in MODEL.encode())
     assert call(server.url, "GET", f"/v2/models/{encoded}").json["name"] == MODEL
     assert call(server.url, "GET", f"/v2%2Fmodels/{MODEL}").status == 404  # a slash in a name does not part a path
     refused(call(server.url, "GET", "/v2/models/gr%C3%BCn%00%FF"), 404, "grün")
 
 
-def test_a_query_changes_nothing(server: Running) -> None:
+def test_a_query_changes_nothing(server: Server) -> None:
     assert call(server.url, "GET", "/v2/health/live?x=/v2/models").json == {"live": True}
 
 
-def test_head_is_get_without_the_body(server: Running) -> None:
+def test_head_is_get_without_the_body(server: Server) -> None:
     with Wire(server) as wire:
         wire.socket.sendall(get("/v2/health/live").replace(b"GET", b"HEAD", 1))
         answer = wire.answer("HEAD")
@@ -144,7 +154,7 @@ def test_head_is_get_without_the_body(server: Running) -> None:
         assert wire.ask(get("/v2/health/live")).json == {"live": True}
 
 
-def test_pipelined_requests_are_answered_in_order(server: Running) -> None:
+def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
     bodies = [json.dumps({**json.loads(BODY), "id": str(number)}).encode() for number in range(20)]
     with Wire(server) as wire:
         wire.socket.sendall(b"".join(post(body) + get("/v2/health/live") for body in bodies))
@@ -153,7 +163,7 @@ def test_pipelined_requests_are_answered_in_order(server: Running) -> None:
             assert wire.answer().json == {"live": True}
 
 
-def test_many_pipelined_requests_are_no_large_header(server: Running) -> None:
+def test_many_pipelined_requests_are_no_large_header(server: Server) -> None:
     flood = post(BODY) * 600  # more than one read takes, so that it ends amid a header
     with Wire(server) as wire:
         for start in range(0, len(flood), 100_000):
@@ -162,7 +172,7 @@ def test_many_pipelined_requests_are_no_large_header(server: Running) -> None:
 
 
 @pytest.mark.parametrize("rows", [4_000, 4_097, 20_000])  # 64 kB and more are read into memory of their own
-def test_large_bodies_arrive_whole_in_pieces_and_before_others(server: Running, rows: int) -> None:
+def test_large_bodies_arrive_whole_in_pieces_and_before_others(server: Server, rows: int) -> None:
     body, header = large(rows)
     data = post(body, header) + post(BODY) + post(body, header) + get("/v2/health/live")
     with Wire(server) as wire:
@@ -174,7 +184,7 @@ def test_large_bodies_arrive_whole_in_pieces_and_before_others(server: Running, 
         assert wire.answer().json == {"live": True}
 
 
-def test_a_body_may_come_in_chunks(server: Running) -> None:
+def test_a_body_may_come_in_chunks(server: Server) -> None:
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(BODY[i : i + 7]), BODY[i : i + 7]) for i in range(0, len(BODY), 7))
     head = f"POST {INFER} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     with Wire(server) as wire:
@@ -182,7 +192,7 @@ def test_a_body_may_come_in_chunks(server: Running) -> None:
         assert wire.ask(get("/v2/health/live")).json == {"live": True}
 
 
-def test_a_client_that_asks_before_it_sends_is_told_to_go_on(server: Running) -> None:
+def test_a_client_that_asks_before_it_sends_is_told_to_go_on(server: Server) -> None:
     head, _, body = post(BODY, "Expect: 100-continue").partition(b"\r\n\r\n")
     with Wire(server) as wire:
         wire.socket.sendall(head + b"\r\n\r\n")
@@ -190,13 +200,13 @@ def test_a_client_that_asks_before_it_sends_is_told_to_go_on(server: Running) ->
         assert wire.ask(body).status == 200
 
 
-def test_a_client_that_asks_before_it_sends_too_much_is_told_not_to(server: Running) -> None:
+def test_a_client_that_asks_before_it_sends_too_much_is_told_not_to(server: Server) -> None:
     head = f"POST {INFER} HTTP/1.1\r\nHost: x\r\nContent-Length: {LIMIT + 1}\r\nExpect: 100-continue\r\n\r\n"
     with Wire(server) as wire:
         refused(wire.ask(head.encode()), 413)
 
 
-def test_http_1_0_closes_unless_it_is_asked_not_to(server: Running) -> None:
+def test_http_1_0_closes_unless_it_is_asked_not_to(server: Server) -> None:
     with Wire(server) as wire:
         assert wire.ask(get("/v2/health/live", version="1.0")).status == 200
         assert wire.ended()
@@ -207,7 +217,7 @@ def test_http_1_0_closes_unless_it_is_asked_not_to(server: Running) -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 20_000])
-def test_another_protocol_is_not_taken_up_but_the_request_is_answered(server: Running, rows: int) -> None:
+def test_another_protocol_is_not_taken_up_but_the_request_is_answered(server: Server, rows: int) -> None:
     upgrade = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA"]
     body, header = large(rows) if rows else (BODY, "X: y")
     request = post(body, header, *upgrade)
@@ -237,21 +247,21 @@ def test_another_protocol_is_not_taken_up_but_the_request_is_answered(server: Ru
         b"GET /gr\xc3\xbcn HTTP/1.1\r\n\r\n",
     ],
 )
-def test_what_is_not_http_is_refused_and_cut_off(server: Running, data: bytes) -> None:
+def test_what_is_not_http_is_refused_and_cut_off(server: Server, data: bytes) -> None:
     with Wire(server) as wire:
         answer = wire.ask(data)
         refused(answer, 400, "HTTP")
         assert answer.headers["connection"] == "close"
 
 
-def test_a_refusal_comes_after_the_answers_to_what_was_right(server: Running) -> None:
+def test_a_refusal_comes_after_the_answers_to_what_was_right(server: Server) -> None:
     with Wire(server) as wire:
         wire.socket.sendall(post(BODY) + post(BODY) + b"nonsense\r\n\r\n" + post(BODY))
         assert [wire.answer().status for _ in range(3)] == [200, 200, 400]
         assert wire.ended()
 
 
-def test_bodies_are_bounded_and_not_compressed(server: Running) -> None:
+def test_bodies_are_bounded_and_not_compressed(server: Server) -> None:
     refused(call(server.url, "POST", INFER), 400, "not JSON")
     refused(call(server.url, "POST", INFER, bytes(LIMIT + 1)), 413, str(LIMIT))
     refused(call(server.url, "POST", INFER, b"{}", {"Content-Encoding": "gzip"}), 415)
@@ -264,7 +274,7 @@ def test_bodies_are_bounded_and_not_compressed(server: Running) -> None:
 
 @pytest.mark.parametrize("many", [b"X: %b\r\n" % (b"y" * 600_000), b"X: yyyyyyyyy\r\n" * 50_000])
 @pytest.mark.parametrize("trailer", [False, True])
-def test_headers_and_trailers_are_bounded(server: Running, many: bytes, trailer: bool) -> None:
+def test_headers_and_trailers_are_bounded(server: Server, many: bytes, trailer: bool) -> None:
     start = get("/v2/health/live")[:-2]
     if trailer:
         start = f"POST {INFER} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n".encode()
@@ -272,7 +282,7 @@ def test_headers_and_trailers_are_bounded(server: Running, many: bytes, trailer:
         refused(wire.ask(start + many), 431)
 
 
-def test_requests_that_stall_are_given_up(server: Running) -> None:
+def test_requests_that_stall_are_given_up(server: Server) -> None:
     started = time.perf_counter()
     begun = [post(BODY)[:20], post(BODY)[:-5], post(bytes(100_000))[:90_000]]
     with ExitStack() as stack:
@@ -285,14 +295,14 @@ def test_requests_that_stall_are_given_up(server: Running) -> None:
         assert all(wire.ended() for wire in wires)
 
 
-def test_a_connection_that_waits_between_requests_is_not_stalled(server: Running) -> None:
+def test_a_connection_that_waits_between_requests_is_not_stalled(server: Server) -> None:
     with Wire(server) as wire:
         assert wire.ask(get("/v2/health/live")).status == 200
         time.sleep(STALL_S + 1.2)
         assert wire.ask(get("/v2/health/live")).status == 200
 
 
-def test_a_client_that_hangs_or_leaves_does_not_hurt_the_next(server: Running) -> None:
+def test_a_client_that_hangs_or_leaves_does_not_hurt_the_next(server: Server) -> None:
     with Wire(server) as hanging, Wire(server) as leaving:
         hanging.socket.sendall(post(BODY)[:-5])
         leaving.socket.sendall(post(BODY))
@@ -300,14 +310,14 @@ def test_a_client_that_hangs_or_leaves_does_not_hurt_the_next(server: Running) -
         assert infer(server.url, MODEL, json.loads(BODY)).status == 200
 
 
-def test_a_client_that_reads_nothing_is_read_no_longer_and_then_cut_off(server: Running) -> None:
+def test_a_client_that_reads_nothing_is_read_no_longer_and_then_cut_off(server: Server) -> None:
     body, header = large(20_000)  # 320 kB go in and come out
     with Wire(server) as wire, pytest.raises(ConnectionError):
         wire.socket.sendall(post(body, header) * 100)
     assert call(server.url, "GET", "/v2/health/live").status == 200
 
 
-def test_a_client_that_reads_slowly_gets_all_answers(server: Running) -> None:
+def test_a_client_that_reads_slowly_gets_all_answers(server: Server) -> None:
     body, header = large(20_000)
     with Wire(server) as wire:
         sender = threading.Thread(target=wire.socket.sendall, args=(post(body, header) * 40,))
@@ -319,7 +329,7 @@ def test_a_client_that_reads_slowly_gets_all_answers(server: Running) -> None:
         sender.join()
 
 
-def test_more_connections_than_allowed_are_told_to_come_back(server: Running) -> None:
+def test_more_connections_than_allowed_are_told_to_come_back(server: Server) -> None:
     wires = [Wire(server) for _ in range(20)]
     try:
         assert {wire.ask(get("/v2/health/live")).status for wire in wires} == {200}
@@ -336,16 +346,16 @@ def test_more_connections_than_allowed_are_told_to_come_back(server: Running) ->
         assert time.perf_counter() < deadline
 
 
-def test_the_access_log_is_a_line_of_json_a_request(server: Running) -> None:
+def test_the_access_log_is_a_line_of_json_a_request(server: Server) -> None:
     call(server.url, "GET", "/v2/some/where")
     call(server.url, "GET", "/v2/health/live")  # the line is written after the answer
-    (line,) = [line for line in server.log("request") if line["path"] == "/v2/some/where"]
+    (line,) = [line for line in logged(server, "request") if line["path"] == "/v2/some/where"]
     assert (line["level"], line["method"], line["status"]) == ("info", "GET", 404)
     assert line["time"].endswith("+00:00")
 
 
-def test_there_is_no_access_log_unless_asked_for(artifact: Path) -> None:
-    with reference("--artifact", artifact, "--runtime", "onnxruntime") as quiet:
+def test_there_is_no_access_log_unless_asked_for(repository: Path) -> None:
+    with running(repository) as quiet:
         assert infer(quiet.url, MODEL, json.loads(BODY)).status == 200
-        assert quiet.log("request") == []
-        assert len(quiet.log("ready")) == 1
+        assert logged(quiet, "request") == []
+        assert len(logged(quiet, "ready")) == 1
