@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -97,6 +98,15 @@ def test_integers_that_openvino_would_wrap_are_refused(tmp_path: Path) -> None:
         loaded.infer(fitting | {"in_uint32": np.array([0, 2**31], np.uint32)})
 
 
+def test_openvino_has_no_telemetry(artifacts: Artifacts) -> None:
+    assert fresh.call(_telemetry_after_load, artifacts("openvino")) == []
+
+
+def _telemetry_after_load(folder: Path) -> list[str]:
+    _load("openvino", folder)
+    return [name for name, module in sys.modules.items() if name.startswith("openvino_telemetry") and module]
+
+
 def test_bytes_that_onnxruntime_cannot_take_are_the_requests_fault(tmp_path: Path) -> None:
     echo.make("onnx", tmp_path, ["object"])
     loaded = runtimes.load("onnxruntime", tmp_path, verify(tmp_path), 1)
@@ -143,7 +153,7 @@ def _busy_threads(runtime: str, folder: Path, threads: int) -> int:
         before = _cpu_s_by_thread()
         worker.submit(_repeat, loaded, inputs, 1.0).result()
         spent = {thread: cpu_s - before.get(thread, 0.0) for thread, cpu_s in _cpu_s_by_thread().items()}
-    return sum(cpu_s > 0.1 for cpu_s in spent.values())
+    return sum(cpu_s > 0.3 for cpu_s in spent.values())  # of one second; those that only hand over take a tenth
 
 
 def _repeat(loaded: runtimes.Runtime, inputs: dict[str, Any], duration_s: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ class OpenVINO:
 
 def load(path: Path, manifest: Manifest, threads: int) -> OpenVINO:
     """Read and compile a model; raises `ArtifactError` where its tensors are not the manifest's."""
-    import openvino
+    openvino = _import()
     from openvino import properties
     from openvino.properties import hint
 
@@ -74,9 +75,15 @@ def load(path: Path, manifest: Manifest, threads: int) -> OpenVINO:
 
 def version() -> str:
     """The library's version."""
+    return str(_import().__version__).partition("-")[0]
+
+
+def _import() -> Any:
+    """The library without its telemetry, for which it has a stub of its own where that package is missing."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
-    return str(openvino.__version__).partition("-")[0]
+    return openvino
 
 
 def _dtypes(ports: Any) -> dict[str, str]:

@@ -76,7 +76,7 @@ def _open(torch: Any, package: zipfile.ZipFile, library: str) -> Any:
     if sys.platform != "linux":
         return torch._C._aoti.AOTIModelPackageLoader(package.filename, "model", False, 1, -1)
     with package.open(library) as source:
-        digest = hashlib.file_digest(source, "sha256").hexdigest()
+        digest = hashlib.file_digest(source, "sha256").hexdigest()  # type: ignore[arg-type]  # IO lacks readinto
     if digest not in _libraries:
         _libraries[digest] = os.memfd_create("model.so")
         with package.open(library) as source, open(_libraries[digest], "wb", closefd=False) as target:
