@@ -52,7 +52,7 @@ class Server:
 
 @contextmanager
 def running(repository: Path, *options: str) -> Iterator[Server]:
-    """A server of the models in a folder, with ONNX Runtime; it must end by SIGTERM with exit status 0."""
+    """A server of the models in a folder, with ONNX Runtime; where it was not ended, SIGTERM must end it with 0."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log")
@@ -64,8 +64,9 @@ def running(repository: Path, *options: str) -> Iterator[Server]:
         try:
             _wait(server)
             yield server
-            process.terminate()
-            assert process.wait(30) == 0, log.read_text()
+            if process.poll() is None:
+                process.terminate()
+                assert process.wait(30) == 0, log.read_text()
         finally:
             if process.poll() is None:
                 process.kill()
