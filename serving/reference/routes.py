@@ -78,6 +78,8 @@ class Routes:
     def _get(self, parts: list[str]) -> Reply:  # noqa: PLR0911 — a table
         repository = self._repository
         match parts:
+            case ["", ""]:
+                return page({"status": "alive"})  # to KServe's v1 client, which asks nothing else of a server
             case ["", "v2"] | ["", "v2", ""]:
                 return page(pages.server())
             case ["", "v2", "health", "live"]:

@@ -56,7 +56,8 @@ def respond(exchange: Exchange, repository: Repository, parts: list[str]) -> Rep
     if about:
         return page(metadata(model))
     if not colon:
-        return page(status([model] if version else repository.versions(name)))
+        ready = {"name": name, "ready": True}  # what KServe's v1 client looks for at this path
+        return page(status([model] if version else repository.versions(name)) | ready)
     if verb != "predict":
         raise RequestError(400, f"{verb!r} is not supported, only 'predict'")
     return _predict(model, exchange.body)

@@ -215,8 +215,10 @@ def test_another_signature_is_refused_by_name(server: Server) -> None:
 
 def test_status_tells_the_versions(server: Server) -> None:
     ok = {"state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
-    assert server.get("/v1/models/echo") == {"model_version_status": [{"version": v, **ok} for v in ("1", "2")]}
-    assert server.get("/v1/models/echo/versions/2") == {"model_version_status": [{"version": "2", **ok}]}
+    found = server.get("/v1/models/echo")
+    assert found["model_version_status"] == [{"version": v, **ok} for v in ("1", "2")]
+    assert (found["name"], found["ready"]) == ("echo", True)  # which KServe's v1 client looks for
+    assert server.get("/v1/models/echo/versions/2")["model_version_status"] == [{"version": "2", **ok}]
 
 
 @pytest.mark.parametrize("path", ["tiny/metadata", "tiny/versions/1/metadata"])
