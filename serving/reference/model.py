@@ -13,7 +13,7 @@ from serving.reference.artifact import ArtifactError, Manifest, verify
 from serving.reference.config import Config
 from serving.reference.datatypes import NUMPY, WIRE
 from serving.reference.errors import RequestError
-from serving.reference.runtimes import Arrays, Runtime
+from serving.reference.runtimes import Arrays, InvalidInput, Runtime
 from serving.reference.statistics import Statistics
 from serving.reference.validate import Validator
 from serving.reference.worker import Worker
@@ -93,6 +93,8 @@ class Model:
     def _infer(self, inputs: Arrays) -> Arrays:
         try:
             return self._runtime.infer(inputs)
+        except InvalidInput as exc:
+            raise RequestError(400, str(exc)) from exc
         except Exception as exc:
             reason = str(exc).strip().splitlines() or [type(exc).__name__]
             raise RequestError(500, f"{self.platform} failed: {reason[0]}") from exc

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from serving.reference import pages
-from serving.reference.datatypes import WIRE, Array, from_bytes, from_json, named, objects, shaped, to_bytes
+from serving.reference.datatypes import DATATYPE, Array, from_bytes, from_json, named, objects, shaped, to_bytes
 from serving.reference.errors import RequestError
 from serving.reference.grpc_server import Context, Document, GrpcServer, timeout_s
 from serving.reference.protos import oip_pb2 as oip
@@ -96,7 +96,7 @@ class _Methods:
         response = oip.ModelInferResponse(model_name=model.name, model_version=model.version, id=request.id)
         for name in wanted or outputs:
             array = outputs[name]
-            response.outputs.add(name=name, datatype=WIRE[array.dtype.name], shape=array.shape)
+            response.outputs.add(name=name, datatype=DATATYPE[array.dtype], shape=array.shape)
             response.raw_output_contents.append(bytes(to_bytes(array)))
         return response
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from serving.reference.datatypes import WIRE, to_bytes, to_json
+from serving.reference.datatypes import DATATYPE, to_bytes, to_json
 from serving.reference.exchange import JSON, Reply
 from serving.reference.model import Model
 from serving.reference.request import Request
@@ -23,7 +23,7 @@ def encode(model: Model, request: Request, outputs: Arrays) -> Reply:
     body: list[bytes | memoryview] = [b""]
     for name, binary in wanted.items():
         array = outputs[name]
-        tensor: dict[str, Any] = {"name": name, "shape": array.shape, "datatype": WIRE[array.dtype.name]}
+        tensor: dict[str, Any] = {"name": name, "shape": array.shape, "datatype": DATATYPE[array.dtype]}
         if binary:
             raw = to_bytes(array)
             tensor["parameters"] = {"binary_data_size": len(raw)}

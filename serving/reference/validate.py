@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from serving.reference.artifact import Manifest, Tensor
-from serving.reference.datatypes import WIRE
+from serving.reference.datatypes import DATATYPE
 from serving.reference.errors import RequestError
 from serving.reference.runtimes import Arrays
 
@@ -35,7 +35,7 @@ class Validator:
             if array is None:
                 raise RequestError(400, f"input {name!r} is missing")
             if array.dtype != dtype:
-                expected, found = WIRE[tensor.dtype], WIRE[array.dtype.name]
+                expected, found = DATATYPE[dtype], DATATYPE[array.dtype]
                 raise RequestError(400, f"input {name!r}: expected datatype {expected}, found {found}")
             if len(array.shape) != len(tensor.shape):
                 raise _misshapen(tensor, array.shape)

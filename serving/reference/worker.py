@@ -20,6 +20,10 @@ CLIENTS = 64
 """So many may wait however long it takes: a pool of clients that wait for their answers is no overload."""
 CALM_NS = 1_000_000_000
 """An overload is over when nobody was refused for so long."""
+TOGETHER_NS = 100_000
+"""A runtime that takes less is answered for several requests at once, so that the event loop is woken once for them."""
+LOOK_S = 0.001
+"""Should one of them take longer against expectation, the loop looks by itself so often."""
 FEWEST = 2
 """So many may wait under overload at least, or the thread would idle between two requests."""
 
@@ -39,6 +43,17 @@ class Job:
 Outcome = Arrays | Exception
 
 
+@dataclass(slots=True, eq=False)
+class Execution:
+    """What the thread did with one batch. `outcomes` are of the jobs in `computed`; the others were done already."""
+
+    batch: list[Job]
+    computed: list[Job]
+    outcomes: list[Outcome]
+    started_ns: int
+    ended_ns: int
+
+
 class Worker:
     """Takes jobs on the event loop, computes them on a thread of its own, answers on the loop again.
 
@@ -50,10 +65,14 @@ class Worker:
         self._config = config
         self._statistics = statistics
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._arriving: list[Job] = []  # the loop's own, until it has read all sockets that had something
+        self._queue: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
         self._waiting: deque[Job] = deque()  # taken from the queue, not yet computed; the thread's own
         self._open = True  # the thread's own
         self._closed = False
+        self._executed: deque[Execution] = deque()  # computed, and not yet answered
+        self._untold_ns = 0  # the thread's own: since when the loop was not woken for what is computed
+        self._look: asyncio.TimerHandle | None = None
         self._computing = 0
         self._each_ns = 0.0
         self._refused_ns = -CALM_NS
@@ -80,15 +99,30 @@ class Worker:
             timer = self._loop.call_later(timeout_s, self._expire, answer, timeout_s)
             answer.add_done_callback(lambda _: timer.cancel())
         self.pending += 1
-        self._queue.put(Job(inputs, rows, kind, answer, now_ns))
+        self._arriving.append(Job(inputs, rows, kind, answer, now_ns))
+        if len(self._arriving) == 1:
+            self._loop.call_soon(self._hand_over)
         return answer
 
     async def close(self) -> None:
         """Take no more, compute what is pending, then end the thread."""
         self._closed = True
+        self._hand_over()
         self._queue.put(None)
         while self._thread.is_alive() or self.pending:
             await asyncio.sleep(0.005)
+
+    def _hand_over(self) -> None:
+        """Wake the thread once for all that arrived together: on one core each change of threads costs both of them."""
+        if self._arriving:
+            self._queue.put(self._arriving)
+            self._arriving = []
+            if self._look is None and self._each_ns < TOGETHER_NS:
+                self._look = self._loop.call_later(LOOK_S, self._look_after)
+
+    def _look_after(self) -> None:
+        self._finish()
+        self._look = self._loop.call_later(LOOK_S, self._look_after) if self.pending else None
 
     def _room(self, now_ns: int) -> float:
         """How many may wait now.
@@ -119,13 +153,20 @@ class Worker:
     def _step(self) -> bool:
         """Compute one batch; False where the worker was closed. Nothing of it is held while the next is waited for."""
         batch = self._next()
+        if not batch:
+            return False
         self._computing = len(batch)
         alive = [job for job in batch if not job.answer.done()]
         started_ns = perf_counter_ns()
         outcomes = self._compute(alive) if alive else []
-        if batch:
-            self._loop.call_soon_threadsafe(self._finish, batch, alive, outcomes, started_ns, perf_counter_ns())
-        return bool(batch)
+        ended_ns = perf_counter_ns()
+        self._executed.append(Execution(batch, alive, outcomes, started_ns, ended_ns))
+        self._untold_ns = self._untold_ns or started_ns
+        quick = self._each_ns < TOGETHER_NS and ended_ns - self._untold_ns < TOGETHER_NS
+        if not (quick and self._waiting and batch[0].kind is None):
+            self._loop.call_soon_threadsafe(self._finish)
+            self._untold_ns = 0
+        return True
 
     def _next(self) -> list[Job]:
         """The oldest job and those that go with it; blocks until there is one. Empty where the worker was closed."""
@@ -146,17 +187,17 @@ class Worker:
         return batch
 
     def _take(self, timeout_s: float | None = None) -> bool:
-        """Move one job from the queue to those waiting; False where none came in time, or the worker was closed."""
+        """Move jobs from the queue to those waiting; False where none came in time, or the worker was closed."""
         if not self._open:
             return False
         try:
-            job = self._queue.get(timeout=timeout_s)
+            jobs = self._queue.get(timeout=timeout_s)
         except queue.Empty:
             return False
-        if job is None:
+        if jobs is None:
             self._open = False
             return False
-        self._waiting.append(job)
+        self._waiting.extend(jobs)
         return True
 
     def _matching(self) -> tuple[list[Job], bool]:
@@ -192,24 +233,29 @@ class Worker:
         except Exception as exc:
             return exc
 
-    def _finish(
-        self, batch: list[Job], computed: list[Job], outcomes: list[Outcome], started_ns: int, ended_ns: int
-    ) -> None:
-        self.pending -= len(batch)
-        statistics = self._statistics
-        statistics.refused["cancelled"] += sum(job.answer.cancelled() for job in batch)
+    def _finish(self) -> None:
+        while self._executed:
+            execution = self._executed.popleft()
+            self._account(execution)
+            for job, outcome in zip(execution.computed, execution.outcomes, strict=True):
+                if job.answer.done():
+                    continue
+                if isinstance(outcome, Exception):
+                    job.answer.set_exception(outcome)
+                else:
+                    job.answer.set_result(outcome)
+
+    def _account(self, execution: Execution) -> None:
+        self.pending -= len(execution.batch)
+        statistics, computed = self._statistics, execution.computed
+        took_ns = execution.ended_ns - execution.started_ns
+        if len(computed) < len(execution.batch):
+            statistics.refused["cancelled"] += sum(job.answer.cancelled() for job in execution.batch)
         if computed:
-            statistics.executed(sum(job.rows for job in computed), ended_ns - started_ns)
-            each_ns = (ended_ns - started_ns) / len(computed)
-            self._each_ns += (each_ns - self._each_ns) / (8 if self._each_ns else 1)
-        for job, outcome in zip(computed, outcomes, strict=True):
-            statistics.waited(started_ns - job.arrived_ns)
-            statistics.compute.add(ended_ns - started_ns)
+            statistics.executed(sum(job.rows for job in computed), took_ns)
+            self._each_ns += (took_ns / len(computed) - self._each_ns) / (8 if self._each_ns else 1)
+        for job, outcome in zip(computed, execution.outcomes, strict=True):
+            statistics.waited(execution.started_ns - job.arrived_ns)
+            statistics.compute.add(took_ns)
             failed = isinstance(outcome, Exception)
-            (statistics.fail if failed else statistics.success).add(ended_ns - job.arrived_ns)
-            if job.answer.done():
-                continue
-            if isinstance(outcome, Exception):
-                job.answer.set_exception(outcome)
-            else:
-                job.answer.set_result(outcome)
+            (statistics.fail if failed else statistics.success).add(execution.ended_ns - job.arrived_ns)
