@@ -6,7 +6,7 @@ from __future__ import annotations
 class RequestError(Exception):
     """An answer other than success: HTTP status, one line of reason, and the headers that the status asks for.
 
-    The status is HTTP's; gRPC's front end translates it (`grpc.STATUS`), so that both say the same thing.
+    The status is HTTP's; gRPC's front end translates it (`grpc_server.STATUS`), so that both say the same thing.
     """
 
     def __init__(self, status: int, reason: str, headers: dict[str, str] | None = None) -> None:

@@ -34,6 +34,10 @@ STATUS = {
 MAX_REASON_BYTES = 2000
 """A reason travels in a header, as up to three times as many bytes; clients refuse headers of 8 kB."""
 SOONEST_S = 1e-6
+QUIET_S = 0.1
+"""Clients who have heard nothing for so long have nothing more to ask."""
+HELD_S = 1.0
+"""Others, who send whether they are answered or not, are waited for no longer than this."""
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 Document = dict[str, Any]
@@ -47,6 +51,9 @@ class GrpcServer:
     def __init__(self, address: str, limits: Limits, access_log: bool) -> None:
         """Take the address; raises `RuntimeError` where that is not possible. Calls wait until `start`."""
         self._access_log = access_log
+        self._calls = 0
+        self._gate = asyncio.Event()
+        self._gate.set()
         options = [
             ("grpc.so_reuseport", 0),  # otherwise a second server on the port would take half of the connections
             ("grpc.max_receive_message_length", limits.body_bytes),  # RESOURCE_EXHAUSTED beyond
@@ -67,17 +74,31 @@ class GrpcServer:
         await self._server.start()
 
     async def drain(self, limit_s: float) -> bool:
-        """Take no more calls and wait for those in flight; False where some had to be given up after `limit_s`."""
+        """Take no more calls and answer those in flight; False where some had to be given up after `limit_s`.
+
+        gRPC cancels calls that have arrived when it stops, but have not begun. So all begin, those that come last are
+        held until clients wait for answers instead of sending more, and are answered once gRPC has told them to leave.
+        """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + limit_s
-        await self._server.stop(limit_s)
-        return loop.time() < deadline
+        begun = loop.time()
+        self._gate.clear()
+        before = -1
+        while before != self._calls and loop.time() < begun + HELD_S:
+            before = self._calls
+            await asyncio.sleep(QUIET_S)
+        stopped = asyncio.create_task(self._server.stop(limit_s))
+        await asyncio.sleep(0)  # it has begun
+        self._gate.set()
+        await stopped
+        return loop.time() < begun + limit_s
 
     def _handler(self, path: str, kind: MethodDescriptor, method: Method) -> grpc.RpcMethodHandler[bytes, bytes]:
         request_class, response_class = GetMessageClass(kind.input_type), GetMessageClass(kind.output_type)
 
         # Not left to gRPC, which would call bytes that do not parse an internal error.
         async def answer(raw: bytes, context: Context) -> bytes:
+            self._calls += 1
+            await self._gate.wait()
             try:
                 found = await method(request_class.FromString(raw), context)
                 response = found if isinstance(found, Message) else ParseDict(found, response_class())
