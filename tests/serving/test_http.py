@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import http.client
-import io
 import json
-import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 
 from tests.serving import tiny
-from tests.serving.client import Answer, as_binary, call, infer, refused
+from tests.serving.client import as_binary, call, infer, refused
 from tests.serving.running import Server, add, running
+from tests.serving.wire import Wire
 
 MODEL = "tiny"
 INFER = f"/v2/models/{MODEL}/infer"
@@ -48,44 +45,6 @@ def logged(server: Server, event: str) -> list[dict[str, Any]]:
     return [line for line in lines if line["event"] == event]
 
 
-class Wire:
-    """A connection on which any bytes can be sent, and answers read in their order."""
-
-    def __init__(self, server: Server) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", urlsplit(server.url).port), timeout=10)
-        self._file = _Kept(socket.SocketIO(self.socket, "r"))
-
-    def __enter__(self) -> Wire:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
-
-    def ask(self, data: bytes) -> Answer:
-        self.socket.sendall(data)
-        return self.answer()
-
-    def answer(self, method: str = "GET") -> Answer:
-        """The next answer."""
-        response = http.client.HTTPResponse(self._file, method=method)  # type: ignore[arg-type]
-        response.begin()
-        return Answer(response)
-
-    def ended(self) -> bool:
-        """Whether the server has closed, after all answers were read."""
-        return self._file.read(1) == b""
-
-
-class _Kept(io.BufferedReader):
-    """Stays open when one response has been read: the bytes of the next may be in it already."""
-
-    def makefile(self, mode: str) -> _Kept:  # noqa: ARG002 — what `HTTPResponse` asks of a socket
-        return self
-
-    def close(self) -> None:
-        pass
-
-
 def post(body: bytes, *headers: str, version: str = "1.1") -> bytes:
     """An inference request as bytes."""
     lines = [f"POST {INFER} HTTP/{version}", "Host: x", f"Content-Length: {len(body)}", *headers]
@@ -107,7 +66,7 @@ def large(rows: int) -> tuple[bytes, str]:
 @pytest.mark.parametrize(
     ("method", "path", "status", "allow"),
     [
-        ("GET", "/", 404, None),
+        ("GET", "/nowhere", 404, None),
         ("GET", "/v2/models/other", 404, None),
         ("POST", "/v2/models/other/infer", 404, None),
         ("DELETE", "/v2/models/other", 404, None),
@@ -147,7 +106,7 @@ def test_a_query_changes_nothing(server: Server) -> None:
 
 
 def test_head_is_get_without_the_body(server: Server) -> None:
-    with Wire(server) as wire:
+    with Wire(server.url) as wire:
         wire.socket.sendall(get("/v2/health/live").replace(b"GET", b"HEAD", 1))
         answer = wire.answer("HEAD")
         assert (answer.status, answer.headers["content-length"], answer.body) == (200, "13", b"")
@@ -156,7 +115,7 @@ def test_head_is_get_without_the_body(server: Server) -> None:
 
 def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
     bodies = [json.dumps({**json.loads(BODY), "id": str(number)}).encode() for number in range(20)]
-    with Wire(server) as wire:
+    with Wire(server.url) as wire:
         wire.socket.sendall(b"".join(post(body) + get("/v2/health/live") for body in bodies))
         for number in range(20):
             assert wire.answer().json["id"] == str(number)
@@ -165,7 +124,7 @@ def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
 
 def test_many_pipelined_requests_are_no_large_header(server: Server) -> None:
     flood = post(BODY) * 600  # more than one read takes, so that it ends amid a header
-    with Wire(server) as wire:
+    with Wire(server.url) as wire:
         for start in range(0, len(flood), 100_000):
             wire.socket.sendall(flood[start : start + 100_000])
         assert {wire.answer().status for _ in range(600)} == {200}
@@ -175,7 +134,7 @@ def test_many_pipelined_requests_are_no_large_header(server: Server) -> None:
 def test_large_bodies_arrive_whole_in_pieces_and_before_others(server: Server, rows: int) -> None:
     body, header = large(rows)
     data = post(body, header) + post(BODY) + post(body, header) + get("/v2/health/live")
-    with Wire(server) as wire:
+    with Wire(server.url) as wire:
         for start in range(0, len(data), 50_001):
             wire.socket.sendall(data[start : start + 50_001])
             time.sleep(0.002)
@@ -187,14 +146,14 @@ def test_large_bodies_arrive_whole_in_pieces_and_before_others(server: Server, r
 def test_a_body_may_come_in_chunks(server: Server) -> None:
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(BODY[i : i + 7]), BODY[i : i + 7]) for i in range(0, len(BODY), 7))
     head = f"POST {INFER} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-    with Wire(server) as wire:
+    with Wire(server.url) as wire:
         assert wire.ask(head + chunks + b"0\r\nTrailer: x\r\n\r\n").status == 200
         assert wire.ask(get("/v2/health/live")).json == {"live": True}
 
 
 def test_a_client_that_asks_before_it_sends_is_told_to_go_on(server: Server) -> None:
     head, _, body = post(BODY, "Expect: 100-continue").partition(b"\r\n\r\n")
-    with Wire(server) as wire:
+    with Wire(server.url) as wire:
         wire.socket.sendall(head + b"\r\n\r\n")
         assert wire.socket.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         assert wire.ask(body).status == 200
@@ -202,18 +161,18 @@ def test_a_client_that_asks_before_it_sends_is_told_to_go_on(server: Server) -> 
 
 def test_a_client_that_asks_before_it_sends_too_much_is_told_not_to(server: Server) -> None:
     head = f"POST {INFER} HTTP/1.1\r\nHost: x\r\nContent-Length: {LIMIT + 1}\r\nExpect: 100-continue\r\n\r\n"
-    with Wire(server) as wire:
+    with Wire(server.url) as wire:
         refused(wire.ask(head.encode()), 413)
 
 
 def test_http_1_0_closes_unless_it_is_asked_not_to(server: Server) -> None:
-    with Wire(server) as wire:
+    with Wire(server.url) as wire:
         assert wire.ask(get("/v2/health/live", version="1.0")).status == 200
-        assert wire.ended()
-    with Wire(server) as wire:
+        assert wire.rest() == b""
+    with Wire(server.url) as wire:
         assert wire.ask(get("/v2/health/live", "Connection: keep-alive", version="1.0")).status == 200
         assert wire.ask(post(BODY, "Connection: close")).headers["connection"] == "close"
-        assert wire.ended()
+        assert wire.rest() == b""
 
 
 @pytest.mark.parametrize("rows", [0, 20_000])
@@ -221,15 +180,15 @@ def test_another_protocol_is_not_taken_up_but_the_request_is_answered(server: Se
     upgrade = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA"]
     body, header = large(rows) if rows else (BODY, "X: y")
     request = post(body, header, *upgrade)
-    with Wire(server) as wire:
+    with Wire(server.url) as wire:
         wire.socket.sendall(request[:-5])
         time.sleep(0.02)
         answer = wire.ask(request[-5:])
         assert answer.json["outputs"][0]["shape"] == [rows or 1, 4]
-        assert wire.ended()
-    with Wire(server) as wire:
+        assert wire.rest() == b""
+    with Wire(server.url) as wire:
         assert wire.ask(get("/v2/health/live", *upgrade)).json == {"live": True}
-        assert wire.ended()
+        assert wire.rest() == b""
 
 
 @pytest.mark.parametrize(
@@ -248,17 +207,17 @@ def test_another_protocol_is_not_taken_up_but_the_request_is_answered(server: Se
     ],
 )
 def test_what_is_not_http_is_refused_and_cut_off(server: Server, data: bytes) -> None:
-    with Wire(server) as wire:
+    with Wire(server.url) as wire:
         answer = wire.ask(data)
         refused(answer, 400, "HTTP")
         assert answer.headers["connection"] == "close"
 
 
 def test_a_refusal_comes_after_the_answers_to_what_was_right(server: Server) -> None:
-    with Wire(server) as wire:
+    with Wire(server.url) as wire:
         wire.socket.sendall(post(BODY) + post(BODY) + b"nonsense\r\n\r\n" + post(BODY))
         assert [wire.answer().status for _ in range(3)] == [200, 200, 400]
-        assert wire.ended()
+        assert wire.rest() == b""
 
 
 def test_bodies_are_bounded_and_not_compressed(server: Server) -> None:
@@ -266,7 +225,7 @@ def test_bodies_are_bounded_and_not_compressed(server: Server) -> None:
     refused(call(server.url, "POST", INFER, bytes(LIMIT + 1)), 413, str(LIMIT))
     refused(call(server.url, "POST", INFER, b"{}", {"Content-Encoding": "gzip"}), 415)
     chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (LIMIT + 1, bytes(LIMIT + 1))
-    with Wire(server) as wire:
+    with Wire(server.url) as wire:
         refused(
             wire.ask(f"POST {INFER} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode() + chunks), 413
         )
@@ -278,7 +237,7 @@ def test_headers_and_trailers_are_bounded(server: Server, many: bytes, trailer: 
     start = get("/v2/health/live")[:-2]
     if trailer:
         start = f"POST {INFER} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n".encode()
-    with Wire(server) as wire:
+    with Wire(server.url) as wire:
         refused(wire.ask(start + many), 431)
 
 
@@ -286,24 +245,24 @@ def test_requests_that_stall_are_given_up(server: Server) -> None:
     started = time.perf_counter()
     begun = [post(BODY)[:20], post(BODY)[:-5], post(bytes(100_000))[:90_000]]
     with ExitStack() as stack:
-        wires = [stack.enter_context(Wire(server)) for _ in begun]
+        wires = [stack.enter_context(Wire(server.url)) for _ in begun]
         for wire, data in zip(wires, begun, strict=True):
             wire.socket.sendall(data)
         for wire in wires:
             refused(wire.answer(), 408)
             assert STALL_S <= time.perf_counter() - started < STALL_S + 1.5  # looked at once a second
-        assert all(wire.ended() for wire in wires)
+        assert all(wire.rest() == b"" for wire in wires)
 
 
 def test_a_connection_that_waits_between_requests_is_not_stalled(server: Server) -> None:
-    with Wire(server) as wire:
+    with Wire(server.url) as wire:
         assert wire.ask(get("/v2/health/live")).status == 200
         time.sleep(STALL_S + 1.2)
         assert wire.ask(get("/v2/health/live")).status == 200
 
 
 def test_a_client_that_hangs_or_leaves_does_not_hurt_the_next(server: Server) -> None:
-    with Wire(server) as hanging, Wire(server) as leaving:
+    with Wire(server.url) as hanging, Wire(server.url) as leaving:
         hanging.socket.sendall(post(BODY)[:-5])
         leaving.socket.sendall(post(BODY))
         leaving.socket.close()
@@ -312,14 +271,14 @@ def test_a_client_that_hangs_or_leaves_does_not_hurt_the_next(server: Server) ->
 
 def test_a_client_that_reads_nothing_is_read_no_longer_and_then_cut_off(server: Server) -> None:
     body, header = large(20_000)  # 320 kB go in and come out
-    with Wire(server) as wire, pytest.raises(ConnectionError):
+    with Wire(server.url) as wire, pytest.raises(ConnectionError):
         wire.socket.sendall(post(body, header) * 100)
     assert call(server.url, "GET", "/v2/health/live").status == 200
 
 
 def test_a_client_that_reads_slowly_gets_all_answers(server: Server) -> None:
     body, header = large(20_000)
-    with Wire(server) as wire:
+    with Wire(server.url) as wire:
         sender = threading.Thread(target=wire.socket.sendall, args=(post(body, header) * 40,))
         sender.start()
         time.sleep(0.3)
@@ -330,10 +289,10 @@ def test_a_client_that_reads_slowly_gets_all_answers(server: Server) -> None:
 
 
 def test_more_connections_than_allowed_are_told_to_come_back(server: Server) -> None:
-    wires = [Wire(server) for _ in range(20)]
+    wires = [Wire(server.url) for _ in range(20)]
     try:
         assert {wire.ask(get("/v2/health/live")).status for wire in wires} == {200}
-        with Wire(server) as one_more:
+        with Wire(server.url) as one_more:
             answer = one_more.answer()
             refused(answer, 503, "20")
             assert answer.headers["retry-after"] == "1"

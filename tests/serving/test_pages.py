@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import jsonschema_rs
 import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -116,6 +117,18 @@ def test_metrics_are_prometheus_and_grow_with_requests(server: Server) -> None:
     assert after["batch_rows_bucket", "tiny", "1", "2.0"] == 0
     assert after["batch_rows_bucket", "tiny", "1", "4.0"] == counts["requests_total"]
     assert counts["batch_rows_sum"] == 3 * counts["requests_total"]
+
+
+def test_answers_are_as_the_published_description_says(server: Server) -> None:
+    document = server.get("/openapi.json")
+    rows = json.dumps({"instances": X.tolist()}).encode()
+    for name, answer in {
+        "InferResponse": ask(server),
+        "TfsPrediction": call(server.url, "POST", "/v1/models/tiny:predict", rows),
+        "RepositoryIndex": call(server.url, "POST", "/v2/repository/index"),
+        "Error": call(server.url, "GET", "/nowhere"),
+    }.items():
+        jsonschema_rs.validate({"$ref": f"#/components/schemas/{name}", **document}, answer.json)
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{", b'{"ready": 1}', b'{"ready": null}'])
