@@ -89,7 +89,7 @@ def _parse() -> argparse.Namespace:
     add("--max-batch-size", type=int, default=0, help="most rows merged from waiting requests; 0: never merge")
     add("--max-queue-delay-ms", type=float, default=0.0, help="wait for a fuller batch once two requests wait")
     add("--max-queue-size", type=int, default=1024, help="requests that may wait for a model; more are refused (429)")
-    add("--overload-wait-ms", type=float, default=50.0, help="how long requests wait while others are refused; 0: any")
+    add("--overload-wait-ms", type=float, default=20.0, help="how long requests wait while others are refused; 0: any")
     add("--timeout-ms", type=float, default=0.0, help="deadline of requests that bring none (504); 0: none")
     add("--max-body-bytes", type=int, default=64 * 1024 * 1024, help="of one request; larger ones are refused (413)")
     add("--max-connections", type=int, default=1024, help="HTTP connections; more are refused (503)")

@@ -24,8 +24,8 @@ TOGETHER_NS = 100_000
 """A runtime that takes less is answered for several requests at once, so that the event loop is woken once for them."""
 LOOK_S = 0.001
 """Should one of them take longer against expectation, the loop looks by itself so often."""
-FEWEST = 2
-"""So many may wait under overload at least, or the thread would idle between two requests."""
+FEWEST = 4
+"""So many may wait under overload at least, or the thread would idle where clients do not come evenly."""
 
 
 @dataclass(slots=True, eq=False)
@@ -138,7 +138,7 @@ class Worker:
         if now_ns - self._refused_ns < CALM_NS:
             room = max(soon, config.max_batch_size, FEWEST)
         else:
-            room = max(4 * soon, CLIENTS)
+            room = max(10 * soon, CLIENTS)
         return min(room, config.max_queue_size)
 
     def _expire(self, answer: asyncio.Future[Arrays], timeout_s: float) -> None:
