@@ -92,13 +92,14 @@ def _install(names: list[str], cases: list[Case], say: Any) -> tuple[list[Conten
 def _summarize(cases: list[Case], pairs: list[Pair]) -> dict[str, Any]:
     """Peers that were not asked for have a row too: without them no bar can be said to hold."""
     rows, light, verdicts = [], [], []
+    undocumented = {name for name in contract.names() if not contract.documented(name)}
     for case in cases:
         ours = our_row(case, NAME, pairs)
         baselines = [*([IN_PROCESS] if case.against_runtime else []), *contract.names()]
         theirs = [peer_row(case, name, pairs) for name in baselines]
         rows += [ours, *theirs]
         light.append(our_row(case, NAME, pairs, alone=True))
-        verdicts.append(verdict(case, ours, theirs))
+        verdicts.append(verdict(case, ours, [row for row in theirs if row.name not in undocumented]))
     return {
         "rows": [dataclasses.asdict(row) for row in rows],
         "one_connection": [dataclasses.asdict(row) for row in light],

@@ -1,4 +1,7 @@
-"""What a peer's folder offers: `peer.py` with the names of `Peer`, and `requirements.txt`, every package pinned."""
+"""What a peer's folder offers: `peer.py` with the names of `Peer`, and `requirements.txt`, every package pinned.
+
+A peer may say `DOCUMENTED = False`: its encodings are not in its documentation. It is shown, and no bar is judged by it.
+"""
 
 from __future__ import annotations
 
@@ -53,6 +56,11 @@ def names() -> list[str]:
 def load(name: str) -> Peer:
     """The peer's module; imports nothing of the peer itself."""
     return cast(Peer, importlib.import_module(f"benchmarks.peers.{name}.peer"))
+
+
+def documented(name: str) -> bool:
+    """Whether the bars are judged by this peer."""
+    return bool(getattr(load(name), "DOCUMENTED", True))
 
 
 def requirements(name: str) -> Path:

@@ -25,7 +25,7 @@ class Onnx(Model):  # type: ignore[misc]
             return self._model.run_bytes(payload)
         y = self._model.run(payload.inputs[0].as_numpy())
         output = InferOutput("y", list(y.shape), "FP32")
-        output.set_data_from_numpy(y, binary_data=False)
+        output.set_data_from_numpy(y, binary_data=payload.use_binary_outputs)
         return InferResponse(payload.id or generate_uuid(), self.name, [output])
 
 
