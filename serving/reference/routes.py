@@ -89,7 +89,7 @@ class Routes:
                     raise unavailable("this server is about to end")
                 return page({"ready": True})
             case ["", "v2", "models"]:
-                return page({"models": [entry["name"] for entry in repository.index(ready_only=True)]})
+                return page({"models": sorted({model.name for model in repository.models()})})
             case ["", "v2", "models", "stats"]:
                 return page(pages.statistics(repository.models()))
             case ["", "v2", "models", name, *rest]:

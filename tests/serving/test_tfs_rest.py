@@ -218,6 +218,7 @@ def test_status_tells_the_versions(server: Server) -> None:
     found = server.get("/v1/models/echo")
     assert found["model_version_status"] == [{"version": v, **ok} for v in ("1", "2")]
     assert (found["name"], found["ready"]) == ("echo", True)  # which KServe's v1 client looks for
+    assert server.get("/v2/models") == {"models": ["echo", "tiny"]}  # each once, however many versions it has
     assert server.get("/v1/models/echo/versions/2")["model_version_status"] == [{"version": "2", **ok}]
 
 
