@@ -24,7 +24,8 @@ and highest ratio. A p99 is shown only where each window has at least 459 reques
 
 A peer is measured through its own inference path, in the fastest encoding found for that path. Routes of one's own that
 bypass it (MLServer's `custom_handler`, an ASGI application mounted in BentoML) are those of the web framework below it,
-and are not measured.
+and are not measured. A way that works and is not in the peer's documentation (`kserve_raw`) is shown; no bar is
+judged by it.
 """
 
 

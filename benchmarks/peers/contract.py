@@ -1,6 +1,6 @@
 """What a peer's folder offers: `peer.py` with the names of `Peer`, and `requirements.txt`, every package pinned.
 
-A peer may say `DOCUMENTED = False`: its encodings are not in its documentation. It is shown, and no bar is judged by it.
+A peer may say `DOCUMENTED = False`: its encodings are not in its documentation. It is shown; no bar is judged by it.
 """
 
 from __future__ import annotations
