@@ -23,7 +23,7 @@ from tests.serving import running, slow
 PRODUCTS = 80
 """Matrix products of the model, which make about 5 ms of it."""
 LOADS = (0.95, 1.0)
-"""Of capacity. The lower p99 counts as that at capacity: at 1.0 chance decides how long the queue gets."""
+"""Of capacity. The last is that of the bar; at the first, chance does not yet decide how long the queue gets."""
 ENDS: dict[str, dict[str, Any]] = {
     "32 busy connections": {"connections": 32},
     "64 connections idle in between": {"connections": 64, "pause_s": 0.4},
@@ -67,7 +67,7 @@ def _measure(scratch: Path, seconds: float, reloads: int, cores: tuple[int, int]
         for fraction in LOADS:
             say(f"{fraction:.0%} of {capacity_rps:.0f} requests/s")
             at[f"{fraction:.0%}"] = stress.at_rate(driver, server, fraction * capacity_rps, seconds)
-        p99_ms = min(figures["accepted_p99_ms"] for figures in at.values())
+        p99_ms = at[f"{LOADS[-1]:.0%}"]["accepted_p99_ms"]
         say(f"{stress.OVERLOAD:g} times capacity")
         overload = stress.overloaded(driver, server, capacity_rps, 3 * p99_ms, seconds)
         say(f"{reloads} reloads")
