@@ -368,6 +368,20 @@ def test_a_taken_port_is_said_in_one_line(artifacts: Artifacts) -> None:
     assert f"127.0.0.1:{port}: Address already in use" in stderr
 
 
+def test_what_is_not_grpc_is_cut_off_without_a_word(artifacts: Artifacts, tmp_path: Path) -> None:
+    running.add(artifacts("onnx"), tmp_path, "tiny")
+    port = free_port()
+    with running.running(tmp_path, "--grpc-port", str(port)) as server, connected(port) as client:
+        for garbage in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 99):
+            with socket.create_connection(("127.0.0.1", port), 10) as connection:
+                connection.sendall(garbage)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(4096):
+                    pass
+        assert client.call("ServerLive").live
+        assert [json.loads(line)["event"] for line in server.log.read_text().splitlines()] == ["loaded", "ready"]
+
+
 def test_every_request_is_in_the_access_log(artifacts: Artifacts, tmp_path: Path) -> None:
     running.add(artifacts("onnx"), tmp_path, "tiny")
     port = free_port()
