@@ -82,6 +82,7 @@ def overloaded(driver: Driver, server: Server, capacity_rps: float, normal_ms: f
     ended = threading.Event()
     prober = threading.Thread(target=_probe, args=(server, probes, ended))
     prober.start()
+    time.sleep(2)  # should the load before have been too much already, the server takes a second to forget it
     begun = time.perf_counter()
     try:
         found = _figures(driver.run(server, OpenConstant(OVERLOAD * capacity_rps), seconds))
