@@ -92,7 +92,7 @@ def _parse() -> argparse.Namespace:
     add("--overload-wait-ms", type=float, default=20.0, help="how long requests wait while others are refused; 0: any")
     add("--timeout-ms", type=float, default=0.0, help="deadline of requests that bring none (504); 0: none")
     add("--max-body-bytes", type=int, default=64 * 1024 * 1024, help="of one request; larger ones are refused (413)")
-    add("--max-connections", type=int, default=1024, help="HTTP connections; more are refused (503)")
+    add("--max-connections", type=int, default=1024, help="of HTTP, and open calls of gRPC; more are refused")
     add("--stall-s", type=float, default=10.0, help="a request that does not come on for so long is given up (408)")
     add("--drain-s", type=float, default=30.0, help="longest wait for requests in flight at the end")
     add("--access-log", action="store_true", help="log every request")

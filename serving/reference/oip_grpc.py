@@ -81,11 +81,11 @@ class _Methods:
         return {"models": self._repository.index(request.ready)}
 
     async def RepositoryModelLoad(self, request: oip.RepositoryModelLoadRequest, context: Context) -> Document:
-        await asyncio.shield(self._repository.load(request.model_name, _settings(request)))
+        await asyncio.shield(self._repository.load(request.model_name, _parameters(request)))
         return {}
 
     async def RepositoryModelUnload(self, request: oip.RepositoryModelUnloadRequest, context: Context) -> Document:
-        await asyncio.shield(self._repository.unload(request.model_name))
+        await asyncio.shield(self._repository.unload(request.model_name, _parameters(request)))
         return {}
 
     async def ModelInfer(self, request: oip.ModelInferRequest, context: Context) -> oip.ModelInferResponse:
@@ -158,14 +158,8 @@ def _own_timeout_s(request: oip.ModelInferRequest) -> float:
     return timeout_us / 1e6
 
 
-def _settings(request: oip.RepositoryModelLoadRequest) -> str | None:
-    """The configuration that the request brings; files are not taken from clients."""
-    if any(name.startswith("file:") for name in request.parameters):
-        raise RequestError(400, "models are loaded from the server's own folder only: 'file:' is not supported")
-    settings = _value(request.parameters["config"]) if "config" in request.parameters else None
-    if not isinstance(settings, str | None):
-        raise RequestError(400, "'config' must be a string that holds JSON")
-    return settings
+def _parameters(request: oip.RepositoryModelLoadRequest | oip.RepositoryModelUnloadRequest) -> dict[str, object]:
+    return {name: _value(parameter) for name, parameter in request.parameters.items()}
 
 
 def _value(parameter: oip.InferParameter | oip.ModelRepositoryParameter) -> object:

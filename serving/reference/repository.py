@@ -7,7 +7,7 @@ https://github.com/triton-inference-server/server/blob/main/docs/protocol/extens
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -145,12 +145,13 @@ class Repository:
         for name in names:
             await self._replace(name, self._source.config(name))
 
-    async def load(self, name: str, settings: str | None = None) -> None:
-        """Load or reload a model, with `settings` (JSON) over its own configuration. The old versions serve until then.
+    async def load(self, name: str, parameters: Mapping[str, object]) -> None:
+        """Load or reload a model; its old versions serve until then. `parameters` are the repository extension's.
 
         Raises `RequestError`: 403 where changes are not allowed, 404 where unknown, 400 where it cannot be loaded.
         """
         self._allow(name)
+        settings = _settings(parameters)
         async with self._changing:
             try:
                 own = self._source.config(name)
@@ -162,9 +163,10 @@ class Repository:
                 log.write("error", "load failed", model=name, version=version, reason=reason)
                 raise RequestError(400, f"model {name!r} cannot be loaded: {reason}") from exc
 
-    async def unload(self, name: str) -> None:
+    async def unload(self, name: str, parameters: Mapping[str, object]) -> None:
         """Stop serving a model, after what it has taken is answered; raises `RequestError` (403, 404)."""
         self._allow(name)
+        _settings(parameters)  # of no use here, but what is malformed is refused
         async with self._changing:
             self._failed[name] = "", "unloaded"
             self._retire(self._models.pop(name, {}))
@@ -203,3 +205,13 @@ class Repository:
             task = asyncio.create_task(model.close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+
+
+def _settings(parameters: Mapping[str, object]) -> str | None:
+    """The configuration (JSON) that a request brings, over the model's own; files are not taken from clients."""
+    if any(name.startswith("file:") for name in parameters):
+        raise RequestError(400, "models are loaded from the server's own folder only: 'file:' is not supported")
+    settings = parameters.get("config")
+    if not isinstance(settings, str | None):
+        raise RequestError(400, "'config' must be a string that holds JSON")
+    return settings

@@ -68,11 +68,10 @@ class Routes:
                 return page(self._repository.index(ready_only))
             case ["models", name, "load"]:
                 exchange.only(b"POST")
-                return _later(self._repository.load(name, _settings(exchange)))
+                return _later(self._repository.load(name, _parameters(exchange)))
             case ["models", name, "unload"]:
                 exchange.only(b"POST")
-                _settings(exchange)  # there are none, but what is malformed is refused
-                return _later(self._repository.unload(name))
+                return _later(self._repository.unload(name, _parameters(exchange)))
         raise _unknown(exchange.path)
 
     def _get(self, parts: list[str]) -> Reply:  # noqa: PLR0911 — a table
@@ -121,17 +120,11 @@ def _later(change: Coroutine[Any, Any, None]) -> Pending:
     return Pending(asyncio.ensure_future(asyncio.shield(change)), lambda _: page({}))
 
 
-def _settings(exchange: Exchange) -> str | None:
-    """The configuration that a load request brings; files are not taken from clients."""
+def _parameters(exchange: Exchange) -> dict[str, Any]:
     parameters = _json(exchange).get("parameters", {})
     if not isinstance(parameters, dict):
         raise RequestError(400, "'parameters' must be a JSON object")
-    if any(name.startswith("file:") for name in parameters):
-        raise RequestError(400, "models are loaded from the server's own folder only: 'file:' is not supported")
-    settings = parameters.get("config")
-    if not isinstance(settings, str | None):
-        raise RequestError(400, "'config' must be a string that holds JSON")
-    return settings
+    return parameters
 
 
 def _json(exchange: Exchange) -> dict[str, Any]:

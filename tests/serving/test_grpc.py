@@ -234,6 +234,13 @@ def test_a_message_that_is_too_large_is_refused(client: Client) -> None:
     refused(client.begin(sent), grpc.StatusCode.RESOURCE_EXHAUSTED, str(LIMIT))
 
 
+def test_calls_over_the_limit_of_connections_are_refused(slow_models: Path) -> None:
+    port = free_port()
+    with running.running(slow_models, "--grpc-port", str(port), "--max-connections", "3"), connected(port) as client:
+        codes = [call.code() for call in [client.begin(request("slow", {"x": X})) for _ in range(5)]]
+        assert sorted(code.name for code in codes) == ["OK"] * 3 + ["RESOURCE_EXHAUSTED"] * 2
+
+
 def test_requests_over_the_limit_of_the_queue_are_refused(slow_models: Path) -> None:
     port = free_port()
     with running.running(slow_models, "--grpc-port", str(port), "--max-queue-size", "1"), connected(port) as client:
