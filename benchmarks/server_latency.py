@@ -1,4 +1,4 @@
-"""`python -m benchmarks.server_latency`: what our server adds to the runtime at light load, one connection (a minute).
+"""`python -m benchmarks.server_latency`: what our server adds to the runtime at light load, one connection (2 min).
 
 Prints a table; writes `benchmarks/results/server_latency.json` and `docs/server_overhead.md`. Exit status as of
 `server_overhead`.
@@ -6,28 +6,34 @@ Prints a table; writes `benchmarks/results/server_latency.json` and `docs/server
 
 from __future__ import annotations
 
+import json
+import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks import figures, in_process, installs, models, page, results, wrk
 from benchmarks.environment import CACHE, ClientCore, Rounds, Seconds, ServerCore, Source, benchmarking, describe
-from benchmarks.errors import BenchmarkError
+from benchmarks.errors import BenchmarkError, LoadFailed
 from benchmarks.models import Model
-from benchmarks.pinned import ROOT
+from benchmarks.pinned import ROOT, Command, running
 from benchmarks.reference import NAME, Reference
 from benchmarks.rounds import WARM_UP_S
 from benchmarks.served import check, served
+from serving.engines.launch import free_port
 
-BAR_MS = 0.35
+BARS_MS = {"HTTP binary": 0.35, "gRPC": 1.5 * 0.35}
 BARRED = "mlp"
 """The model of the bar; the image shows what 600 KB on the wire cost besides."""
 MODELS = (BARRED, "image")
@@ -57,7 +63,33 @@ def http_binary(bench: Bench, model: Model) -> Iterator[P50]:
         yield lambda seconds: drive(seconds=seconds).p50_ms
 
 
-WAYS: dict[str, Callable[[Bench, Model], AbstractContextManager[P50]]] = {"HTTP binary": http_binary}
+@contextmanager
+def grpc_raw(bench: Bench, model: Model) -> Iterator[P50]:
+    """Over gRPC with raw contents, from a synchronous client in Python."""
+    port = free_port()
+    reference = replace(bench.reference, options=("--grpc-port", str(port)))
+    with served(reference, bench.python, model, bench.server_core) as url, tempfile.TemporaryDirectory() as folder:
+        check(url, reference, model, "binary")
+        sample, log = Path(folder) / "sample.npy", Path(folder) / "log"
+        np.save(sample, model.sample)
+
+        def p50_ms(seconds: float) -> float:
+            argv = [sys.executable, "-m", "benchmarks.grpc_loop", str(port), model.served_name, str(sample)]
+            with running(Command([*argv, str(seconds)]), bench.client_core, log) as process:
+                while not process.ended():
+                    time.sleep(0.05)
+            try:
+                return float(json.loads(log.read_text().splitlines()[-1])["p50_ms"])
+            except (IndexError, ValueError, TypeError, KeyError) as exc:
+                raise LoadFailed(f"the gRPC client: {log.read_text()[-300:]}") from exc
+
+        yield p50_ms
+
+
+WAYS: dict[str, Callable[[Bench, Model], AbstractContextManager[P50]]] = {
+    "HTTP binary": http_binary,
+    "gRPC": grpc_raw,
+}
 
 
 @dataclass(frozen=True)
@@ -108,7 +140,7 @@ def main(
 
 
 def _row(bench: Bench, model: Model, way: str, rounds: int, seconds: float) -> Row:
-    bar_ms = BAR_MS if model.name == BARRED else None
+    bar_ms = BARS_MS[way] if model.name == BARRED else None
     try:
         with WAYS[way](bench, model) as p50_ms:
             pairs = [(_alone(bench, model, seconds), p50_ms(seconds)) for _ in range(rounds)]
