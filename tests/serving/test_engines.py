@@ -77,7 +77,7 @@ def test_several_servers_stand_side_by_side(engine: Engine, artifacts: Artifacts
 
 
 def test_the_log_is_there_while_it_runs_and_kept_afterwards(engine: Engine, artifacts: Artifacts, logs: Path) -> None:
-    line = f"serving {tiny.name('onnx')} on onnxruntime_onnx, threads: 1"
+    line = f'"event":"loaded","model":"{tiny.name("onnx")}"'
     with engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE) as deployment:
         assert line in deployment.logs()
     assert line in (logs / f"reference-onnx-{tiny.name('onnx')}.log").read_text()
