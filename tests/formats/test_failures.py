@@ -94,13 +94,13 @@ def test_an_artifact_with_wrong_values_does_not_pass(seed_format: Seed, tmp_path
     seed_format(
         "wrong",
         """import dataclasses
-from pipelines.formats import torchscript
+from pipelines.formats import onnx
 module = pair.torch_module()
 module.head.bias.data += 0.5
-return torchscript.export(dataclasses.replace(pair, torch_module=lambda: module), framework, variant, folder)""",
+return onnx.export(dataclasses.replace(pair, torch_module=lambda: module), framework, variant, folder)""",
     )
     artifact = artifacts.export("digits_cnn", "torch", "wrong", "fp32", cache=tmp_path)
-    (hop,) = artifacts.verify(artifact, "libtorch")
+    (hop,) = artifacts.verify(artifact, "onnxruntime")
     assert hop.max_abs_error == pytest.approx(0.5, rel=1e-3)
     assert not hop.passed
 
