@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.errors import LoadFailed
 from loadtests import payloads, samples
-from loadtests.block import Arrivals, Block, Closed, OpenConstant
+from loadtests.block import Arrivals, Block, Closed, Open
 from loadtests.errors import LoadTestError
 from loadtests.launch import Generator
 from tests.serving import load, running
@@ -69,7 +69,7 @@ def closed(driver: Driver, server: Server, seconds: float) -> Figures:
 
 def at_rate(driver: Driver, server: Server, rate_rps: float, seconds: float) -> Figures:
     """Open arrivals at a rate."""
-    return _figures(driver.run(server, OpenConstant(rate_rps), seconds))
+    return _figures(driver.run(server, Open(rate_rps), seconds))
 
 
 def overloaded(driver: Driver, server: Server, capacity_rps: float, normal_ms: float, seconds: float) -> Figures:
@@ -85,7 +85,7 @@ def overloaded(driver: Driver, server: Server, capacity_rps: float, normal_ms: f
     time.sleep(2)  # should the load before have been too much already, the server takes a second to forget it
     begun = time.perf_counter()
     try:
-        found = _figures(driver.run(server, OpenConstant(OVERLOAD * capacity_rps), seconds))
+        found = _figures(driver.run(server, Open(OVERLOAD * capacity_rps), seconds))
         time.sleep(2)
     finally:
         ended.set()
@@ -114,7 +114,7 @@ def reloaded(driver: Driver, server: Server, repository: Path, rate_rps: float, 
     with load.Clients(server.url, load.encode(MODEL), connections=2, pause_s=PROBE_S) as watching:
         reloading = threading.Thread(target=reload)
         reloading.start()
-        found = _figures(driver.run(server, OpenConstant(rate_rps), seconds))
+        found = _figures(driver.run(server, Open(rate_rps), seconds))
         reloading.join()
     watched = [answer for answer in watching.answers if answer.status == 200]
     versions = [[answer.version for answer in each if answer.status == 200] for each in watching.by_client]

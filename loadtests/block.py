@@ -8,21 +8,52 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Closed:
-    """`users` clients, each sending its next request when the last one was answered."""
+    """`users` clients, each sending its next request `think_s` seconds after the last one was answered."""
 
     users: int
+    think_s: float = 0.0
     kind: Literal["closed"] = "closed"
 
 
 @dataclass(frozen=True)
-class OpenConstant:
-    """One request every 1/`rate_rps` seconds, whether or not the earlier ones were answered."""
+class Open:
+    """`rate_rps` requests a second, whether or not the earlier ones were answered; Poisson: exponential gaps."""
 
     rate_rps: float
+    distribution: Literal["constant", "poisson"] = "constant"
     kind: Literal["open"] = "open"
 
 
-Arrivals = Closed | OpenConstant
+@dataclass(frozen=True)
+class Ramp:
+    """An open load whose rate grows (or falls) linearly over the window."""
+
+    from_rps: float
+    to_rps: float
+    kind: Literal["ramp"] = "ramp"
+
+
+@dataclass(frozen=True)
+class Burst:
+    """An open load of `rate_rps` that is `burst_rps` for the first `burst_s` of every `every_s` seconds."""
+
+    rate_rps: float
+    burst_rps: float
+    every_s: float
+    burst_s: float
+    kind: Literal["burst"] = "burst"
+
+
+@dataclass(frozen=True)
+class Replay:
+    """The recorded instants of a CSV file that fall into the window, with the payloads it names."""
+
+    file: str
+    """Absolute path."""
+    kind: Literal["replay"] = "replay"
+
+
+Arrivals = Closed | Open | Ramp | Burst | Replay
 
 
 @dataclass(frozen=True)
@@ -30,7 +61,7 @@ class Block:
     """One measured window. Files are absolute paths; `warmup` blocks are driven alike and their samples thrown away."""
 
     url: str
-    """`http://127.0.0.1:PORT`"""
+    """`http://127.0.0.1:PORT`; `grpc://127.0.0.1:PORT` for the gRPC protocols."""
     protocol: str
     """A module of `loadtests.protocols`."""
     model: str
@@ -46,6 +77,8 @@ class Block:
     responses: str | None = None
     """Where the kept responses go (`.npz`), None to keep none."""
     keep_responses: int = 0
+    share: tuple[int, int] = (0, 1)
+    """(i, n): this process sends every n-th request from the i-th on, or its part of the users; n workers send all."""
     drain_s: float = 10.0
     """How long requests in flight at the window's end are waited for; then they are errors of kind `timeout`."""
 

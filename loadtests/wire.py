@@ -6,9 +6,15 @@ import dataclasses
 import json
 from typing import Any
 
-from loadtests.block import Block, Closed, ErrorKind, GeneratorUse, OpenConstant, Result
+from loadtests.block import Block, Burst, Closed, ErrorKind, GeneratorUse, Open, Ramp, Replay, Result
 
-ARRIVALS: dict[str, type[Closed] | type[OpenConstant]] = {"closed": Closed, "open": OpenConstant}
+ARRIVALS: dict[str, type[Closed | Open | Ramp | Burst | Replay]] = {
+    "closed": Closed,
+    "open": Open,
+    "ramp": Ramp,
+    "burst": Burst,
+    "replay": Replay,
+}
 
 
 def block_to_json(block: Block) -> str:
@@ -20,6 +26,7 @@ def block_from_json(line: str) -> Block:
     """Undo `block_to_json`."""
     fields: dict[str, Any] = json.loads(line)
     arrivals: dict[str, Any] = fields.pop("arrivals")
+    fields["share"] = tuple(fields["share"])
     return Block(arrivals=ARRIVALS[arrivals["kind"]](**arrivals), **fields)
 
 

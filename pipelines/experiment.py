@@ -34,37 +34,119 @@ class Budget(Strict):
 
 
 class ClosedArrivals(Strict):
-    """`users` clients, each sending its next request when the last one was answered."""
+    """`users` clients, each sending its next request `think_s` after the last one was answered."""
 
     kind: Literal["closed"]
     users: int = Field(gt=0, le=1000)
+    think_s: float = Field(default=0, ge=0, le=3600)
+
+
+Rate = Annotated[float, Field(gt=0, le=20_000)]
+"""Requests per second."""
 
 
 class OpenArrivals(Strict):
-    """A constant rate, timed from the intended instants, whether or not earlier requests were answered."""
+    """A rate, timed from the intended instants, whether or not earlier requests were answered."""
 
     kind: Literal["open"]
-    rate_rps: float = Field(gt=0, le=20_000)
+    rate_rps: Rate
+    distribution: Literal["constant", "poisson"] = "constant"
+
+
+class RampArrivals(Strict):
+    """A rate that grows (or falls) linearly over each block."""
+
+    kind: Literal["ramp"]
+    from_rps: float = Field(ge=0, le=20_000)
+    to_rps: float = Field(ge=0, le=20_000)
+
+
+class BurstArrivals(Strict):
+    """`rate_rps`, but `burst_rps` for the first `burst_s` of every `every_s` seconds."""
+
+    kind: Literal["burst"]
+    rate_rps: Rate
+    burst_rps: Rate
+    every_s: Seconds
+    burst_s: Seconds
+
+
+class ReplayArrivals(Strict):
+    """The instants of a CSV file: `instant_s` and, where it has the column, `payload`. The block is its first part."""
+
+    kind: Literal["replay"]
+    file: str = Field(min_length=1)
+
+
+AnyArrivals = Annotated[
+    ClosedArrivals | OpenArrivals | RampArrivals | BurstArrivals | ReplayArrivals, Field(discriminator="kind")
+]
 
 
 class Workload(Strict):
     """One way of loading a cell; `models` limits it to some of the experiment's models."""
 
     name: Name
-    arrivals: Annotated[ClosedArrivals | OpenArrivals, Field(discriminator="kind")]
+    arrivals: AnyArrivals
+    payload_batch: int = Field(default=1, gt=0, le=1024)
+    """How many of the pair's inputs travel in one request."""
+    block_s: Seconds | None = None
+    """Length of this workload's blocks where it is not that of the experiment."""
+    models: tuple[str, ...] | None = Field(default=None, min_length=1)
+
+
+class Slo(Strict):
+    """What an answer is worth waiting for: a bound on one or more percentiles, and on errors."""
+
+    p50_ms: PositiveFloat | None = None
+    p90_ms: PositiveFloat | None = None
+    p99_ms: PositiveFloat | None = None
+    max_error_rate: float = Field(default=0.001, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Slo:
+        if self.p50_ms is None and self.p90_ms is None and self.p99_ms is None:
+            raise ValueError("an SLO bounds at least one of p50_ms, p90_ms, p99_ms")
+        return self
+
+
+class Capacity(Strict):
+    """A search for the highest rate of open arrivals that holds an SLO, and latency up to 130 % of it."""
+
+    slo: Slo
+    distribution: Literal["constant", "poisson"] = "poisson"
+    trial_s: Seconds = 2.0
+    """Least length of a trial; longer where the SLO's percentile needs more requests."""
+    start_rps: Rate | None = None
+    """None: half of what two closed clients reach in a trial."""
+    replicates: int = Field(default=4, ge=2, le=100)
+    """Trials around the boundary once it is bracketed."""
+    curve: bool = True
     models: tuple[str, ...] | None = Field(default=None, min_length=1)
 
 
 class Load(Strict):
-    """How the workloads are measured: `rounds` interleaved blocks of `block_s` seconds for each cell and workload."""
+    """How the workloads are measured: interleaved blocks of `block_s` seconds for each cell and workload."""
 
     workloads: tuple[Workload, ...] = Field(min_length=1)
-    rounds: int = Field(default=6, gt=0, le=1000)
+    rounds: int | None = Field(default=None, gt=0, le=1000)
+    """None: a pilot says how many would decide a difference of 5 %, as far as `budget_s` allows."""
+    budget_s: Seconds = 60.0
+    """Seconds of measured blocks of one workload on one model, all its cells together, where `rounds` is None."""
     block_s: Seconds = 2.0
-    warmup_s: Seconds = 2.0
+    warmup_s: Seconds = 10.0
+    """Longest warm-up of one cell; it ends as soon as its windows are stationary."""
     max_repeats: int = Field(default=3, ge=0, le=1000)
     """How many rounds of one workload on one model may be measured again, all their cells, because a gate says that
-    the generator spoiled one of their blocks: a bound on the time a noisy machine can cost."""
+    the measurement of one of their blocks was spoiled: a bound on the time a noisy machine can cost."""
+    capacity: tuple[Capacity, ...] = ()
+    """At most one for each model."""
+    workers: int = Field(default=1, gt=0, le=64)
+    """Generator processes on this machine, on the cores no server is on."""
+    remote_workers: int = Field(default=0, ge=0, le=64)
+    """Generator processes on other machines, started there with `deploy-compare worker`."""
+    listen: str = "127.0.0.1:5557"
+    """Where this machine's master waits for remote workers."""
     seed: int = 20
 
 

@@ -57,8 +57,9 @@ class BlockMeasured(Event):
     memory_peak_bytes: int
     generator_cpu_fraction: float
     error_kinds: dict[str, int]
+    machine: results.Machine = results.Machine()
     spoiled: tuple[str, ...]
-    """Names of the gates this block failed on the generator's side."""
+    """Names of the gates that say the measurement was spoiled, not the server slow."""
 
 
 class RoundMeasured(Event):
@@ -70,6 +71,32 @@ class RoundMeasured(Event):
     round: int
     attempt: int
     repeat: bool
+
+
+class RoundsChosen(Event):
+    """How many rounds the pilot of a workload asks for."""
+
+    kind: Literal["rounds"] = "rounds"
+    model: str
+    workload: str
+    rounds: int
+
+
+class WarmedUp(Event):
+    kind: Literal["warmed-up"] = "warmed-up"
+    cell: str
+    warm_up: results.WarmUp
+
+
+class TrialMeasured(Event):
+    """One block of a capacity search (`purpose` search) or of its saturation curve. `samples` as in `BlockMeasured`."""
+
+    kind: Literal["trial"] = "trial"
+    cell: str
+    purpose: Literal["search", "curve"]
+    samples: str
+    duration_s: float
+    trial: results.Trial
 
 
 class Failed(Event):
@@ -90,7 +117,17 @@ class Sitting(Event):
 
 
 AnyEvent = Annotated[
-    Exported | ParityChecked | QualityChecked | Deployed | BlockMeasured | RoundMeasured | Failed | Sitting,
+    Exported
+    | ParityChecked
+    | QualityChecked
+    | Deployed
+    | WarmedUp
+    | BlockMeasured
+    | RoundMeasured
+    | RoundsChosen
+    | TrialMeasured
+    | Failed
+    | Sitting,
     Field(discriminator="kind"),
 ]
 _EVENT: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from loadtests import gates, payloads, responses, samples
-from loadtests.block import Arrivals, Block, Closed, OpenConstant, Result
+from loadtests.block import Arrivals, Block, Result
 from loadtests.errors import LoadTestError
+from loadtests.wire import ARRIVALS
 from models.cases import Reference
 from pipelines import history, served
-from pipelines.experiment import OpenArrivals, Workload
+from pipelines.experiment import Workload
 from pipelines.journal import BlockMeasured, ParityChecked, RoundMeasured
 from pipelines.parity import compare, worst
 from pipelines.sitting import Running, Sitting
@@ -204,10 +205,8 @@ def on_cores(cpus: Sequence[int]) -> Iterator[None]:
 
 
 def _arrivals(workload: Workload) -> Arrivals:
-    arrivals = workload.arrivals
-    if isinstance(arrivals, OpenArrivals):
-        return OpenConstant(rate_rps=arrivals.rate_rps)
-    return Closed(users=arrivals.users)
+    fields = workload.arrivals.model_dump()
+    return ARRIVALS[fields["kind"]](**fields)
 
 
 def _seed(*parts: object) -> int:

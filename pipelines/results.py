@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipelines.errors import BadRun
 
 Status = Literal["ok", "failed", "skipped", "invalid"]
-Stage = Literal["plan", "prepare", "export", "verify", "deploy", "served", "warm-up", "load"]
+Stage = Literal["plan", "prepare", "export", "verify", "deploy", "served", "warm-up", "load", "capacity"]
 Verdict = Literal["different", "equivalent", "inconclusive"]
 
 
@@ -75,6 +75,43 @@ class Generator(Record):
     cpu_fraction: float
 
 
+class Machine(Record):
+    """What else the machine did during a block: fractions of a core, and of the time."""
+
+    others_server_cores: float | None = None
+    """CPU of the server's cores that neither the server nor the generator used, of one core."""
+    others_generator_cores: float | None = None
+    steal: float | None = None
+    """Time the hypervisor gave our cores to somebody else, of the block's."""
+    pressure: float | None = None
+    """PSI: time in which some task waited for a CPU, of the block's. Recorded; not a gate."""
+    frequency_ratio: float | None = None
+    """Mean clock of the server's cores, of the highest seen in the run; null where the kernel does not tell."""
+    throttled: int | None = None
+    """Thermal throttling events during the block; null where the kernel does not tell."""
+    processes_gone: int = 0
+    """Processes of the server that ended during the block."""
+
+
+class WarmUp(Record):
+    """How long a cell was loaded unmeasured, and whether its last windows were stationary."""
+
+    seconds: float
+    windows: int
+    stationary: bool
+
+
+class Instant(Record):
+    """Latency in one interval of a block's window, all blocks of the load together."""
+
+    at_s: float
+    """Middle of the interval, from the start of the block."""
+    requests: int
+    p50_ms: float | None
+    p90_ms: float | None
+    worst_ms: float | None
+
+
 class Gate(Record):
     name: str
     passed: bool
@@ -96,6 +133,7 @@ class BlockFigures(Record):
     latency_ms: Percentiles
     cpu_ms_per_request: float | None
     generator: Generator
+    machine: Machine = Machine()
 
 
 class Load(Record):
@@ -107,7 +145,17 @@ class Load(Record):
     achieved_rps: float
     requests: int
     errors: int
+    goodput_rps: float | None = None
+    """Right answers per second within the SLO of the model's capacity search; null where there is none."""
+    payload_batch: int = 1
     latency_ms: Percentiles
+    latency_upper_ms: Percentiles = Percentiles(p50=None, p90=None, p99=None)
+    """One-sided 99 % upper confidence bounds of the percentiles."""
+    service_ms: Percentiles = Percentiles(p50=None, p90=None, p99=None)
+    """From sent, not from intended."""
+    lag_ms: Percentiles = Percentiles(p50=None, p90=None, p99=None)
+    """How late requests were sent."""
+    over_time: tuple[Instant, ...] = ()
     spectrum_ms: tuple[tuple[float, float], ...]
     """(percentile, milliseconds) as far up as the number of requests allows."""
     cpu_ms_per_request: float | None
@@ -115,6 +163,39 @@ class Load(Record):
     valid: bool
     gates: tuple[Gate, ...]
     blocks: tuple[BlockFigures, ...]
+
+
+class Trial(Record):
+    """One block of a capacity search, or of the saturation curve."""
+
+    rate_rps: float
+    achieved_rps: float
+    goodput_rps: float
+    """Right answers per second within the SLO."""
+    requests: int
+    errors: int
+    latency_ms: Percentiles
+    held: bool
+    """Whether it met the SLO."""
+    generator: Generator
+    valid: bool
+    """Whether the generator's gates let it count."""
+
+
+class Capacity(Record):
+    """The highest rate of open arrivals that holds the SLO."""
+
+    slo: str
+    """`p99 ≤ 20 ms, errors ≤ 0.1 %`"""
+    rps: float | None
+    """null where no rate was found to hold it, or the search did not end; then `reason` says why."""
+    ci95: tuple[float, float] | None
+    distribution: str
+    reason: str | None = None
+    trials: tuple[Trial, ...] = ()
+    """The search, in the order it was measured."""
+    curve: tuple[Trial, ...] = ()
+    """Latency against the offered rate, up to 130 % of capacity."""
 
 
 class Cell(Record):
@@ -136,15 +217,15 @@ class Cell(Record):
     quality: Quality | None = None
     deploy: Deploy | None = None
     loads: tuple[Load, ...] = ()
-    capacity: None = None
-    """Filled by the capacity search, which this version does not have."""
+    warm_up: WarmUp | None = None
+    capacity: Capacity | None = None
 
 
 class Comparison(Record):
     """`ratio` = a/b of one metric over paired blocks, with its 95 % confidence interval."""
 
     workload: str
-    metric: Literal["latency_ms.p50", "latency_ms.p90", "achieved_rps", "cpu_ms_per_request"]
+    metric: Literal["latency_ms.p50", "latency_ms.p90", "latency_ms.p99", "achieved_rps", "cpu_ms_per_request"]
     a: str
     b: str
     ratio: float
@@ -152,6 +233,10 @@ class Comparison(Record):
     """null with fewer than three pairs of blocks."""
     blocks: int
     verdict: Verdict
+    p: float | None = None
+    """Two-sided p-value of ratio 1, Holm-adjusted over the comparisons of this workload and metric."""
+    more_blocks: int | None = None
+    """Of an inconclusive one: how many more blocks of each would decide it at the spread seen; null where unknown."""
 
 
 class Timing(Record):
@@ -161,6 +246,29 @@ class Timing(Record):
     measuring_s: float
     blocks: int
     """Measured blocks that count; those of repeated rounds are in the seconds only."""
+
+
+class Trust(Record):
+    """What this machine was seen to measure, by `deploy-compare doctor --measure`."""
+
+    measured_at: str
+    machine: str
+    """CPU model and cores: a calibration of another machine does not count."""
+    ceiling_rps: float
+    """Requests/s that one generator sends to the null server at most."""
+    generator_cpu_us_per_request: float
+    """At 500 requests/s open."""
+    lag_spectrum_ms: tuple[tuple[float, float], ...]
+    """(percentile, ms) at 500 requests/s open."""
+    aa: tuple[Comparison, ...]
+    """A server against itself: none should be `different`."""
+    a5: tuple[Comparison, ...]
+    """Against itself with 5 % more CPU per request."""
+    a5_injected: float
+    """The ratio of CPU per request that was injected."""
+    resolvable: tuple[tuple[float, float], ...]
+    """(seconds of measuring, smallest ratio of CPU per request that would be told from 1), two cells."""
+    seconds: float
 
 
 class Results(Record):
@@ -173,6 +281,8 @@ class Results(Record):
     timing: Timing
     cells: tuple[Cell, ...]
     comparisons: tuple[Comparison, ...]
+    trust: Trust | None = None
+    """The calibration of this machine that was at hand when the run ended."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, alias_generator=lambda name: name.rstrip("_"), validate_by_name=True

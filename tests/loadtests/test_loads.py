@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from loadtests import gates, responses, samples
-from loadtests.block import Block, Closed, OpenConstant
+from loadtests.block import Block, Closed, Open
 from loadtests.errors import GeneratorError
 from loadtests.launch import Generator
 
@@ -23,7 +23,7 @@ Serving = Callable[[str], AbstractContextManager[str]]
 @pytest.mark.slow
 def test_a_stalled_server_shows_in_the_tail(generator: Generator, block: MakeBlock, serving: Serving) -> None:
     with serving("stall") as url:
-        result = generator.run(block(url, OpenConstant(200), duration_s=20))
+        result = generator.run(block(url, Open(200), duration_s=20))
     p99 = samples.figures(samples.read(result.samples)).latency_ms.p99
     assert result.requests == 4000
     assert result.errors == 0
@@ -34,7 +34,7 @@ def test_a_stalled_server_shows_in_the_tail(generator: Generator, block: MakeBlo
 def test_an_open_load_holds_its_rate_and_passes_its_gates(
     generator: Generator, block: MakeBlock, fast_server: str
 ) -> None:
-    result = generator.run(block(fast_server, OpenConstant(200), duration_s=3))
+    result = generator.run(block(fast_server, Open(200), duration_s=3))
     figures = samples.figures(samples.read(result.samples))
     assert result.offered_rps == 200
     assert result.achieved_rps == pytest.approx(200, rel=0.01)
@@ -50,7 +50,7 @@ def test_an_open_load_starts_on_schedule_whatever_the_server_does(
     generator: Generator, block: MakeBlock, serving: Serving
 ) -> None:
     with serving("slow") as url:
-        result = generator.run(block(url, OpenConstant(100)))
+        result = generator.run(block(url, Open(100)))
     raw = samples.read(result.samples)
     np.testing.assert_allclose(raw.intended, np.arange(100) / 100, atol=1e-6)
     assert np.all(raw.sent >= raw.intended)
@@ -82,11 +82,11 @@ def test_a_closed_load_has_one_request_in_flight_per_user(
         ("hang", "timeout", "no answer"),
     ],
 )
-@pytest.mark.parametrize("arrivals", [OpenConstant(50), Closed(users=2)], ids=["open", "closed"])
+@pytest.mark.parametrize("arrivals", [Open(50), Closed(users=2)], ids=["open", "closed"])
 def test_errors_are_counted_and_never_hang(
     generator: Generator,
     block: MakeBlock,
-    arrivals: OpenConstant | Closed,
+    arrivals: Open | Closed,
     mode: str,
     kind: str,
     words: str,
@@ -106,7 +106,7 @@ def test_a_server_that_dies_in_the_middle_is_counted_from_there(
     generator: Generator, block: MakeBlock, serving: Serving
 ) -> None:
     with serving("die") as url:
-        result = generator.run(block(url, OpenConstant(200)))
+        result = generator.run(block(url, Open(200)))
     raw = samples.read(result.samples)
     assert np.count_nonzero(raw.ok) == 100  # it serves a hundred
     assert result.errors == 100
@@ -117,7 +117,7 @@ def test_an_overload_ends_in_time_and_every_request_is_accounted_for(
     generator: Generator, block: MakeBlock, serving: Serving
 ) -> None:
     with serving("hang") as url:
-        result = generator.run(block(url, OpenConstant(20_000), drain_s=0.5))
+        result = generator.run(block(url, Open(20_000), drain_s=0.5))
     raw = samples.read(result.samples)
     assert len(raw.ok) == result.errors == 20_000
     assert np.count_nonzero(np.isfinite(raw.sent)) <= 1024  # more connections than that it never opens
@@ -135,7 +135,7 @@ def test_a_closed_load_does_not_spin_on_a_dead_server(generator: Generator, bloc
 def test_kept_responses_are_those_of_their_payloads(
     generator: Generator, block: MakeBlock, fast_server: str, inputs: list[dict[str, np.ndarray]], tmp_path: Path
 ) -> None:
-    asked = block(fast_server, OpenConstant(100), keep_responses=10, responses=str(tmp_path / "responses.npz"))
+    asked = block(fast_server, Open(100), keep_responses=10, responses=str(tmp_path / "responses.npz"))
     first = generator.run(asked)
     kept = responses.load(str(first.responses))
     assert len(kept) == 10
@@ -149,7 +149,7 @@ def test_a_kept_response_that_cannot_be_decoded_is_an_error(
     generator: Generator, block: MakeBlock, tmp_path: Path, serving: Serving
 ) -> None:
     with serving("wrong_length") as url:
-        asked = block(url, OpenConstant(50), keep_responses=10, responses=str(tmp_path / "responses.npz"))
+        asked = block(url, Open(50), keep_responses=10, responses=str(tmp_path / "responses.npz"))
         result = generator.run(asked)
     assert [(kind.kind, kind.count) for kind in result.error_kinds] == [("undecodable", 10)]
     assert responses.load(str(result.responses)) == []
@@ -157,7 +157,7 @@ def test_a_kept_response_that_cannot_be_decoded_is_an_error(
 
 
 def test_the_same_seed_sends_the_same_requests(generator: Generator, block: MakeBlock, fast_server: str) -> None:
-    asked = block(fast_server, OpenConstant(100))
+    asked = block(fast_server, Open(100))
     first, again, other = (
         samples.read(generator.run(each).samples).payload for each in (asked, asked, replace(asked, seed=8))
     )
@@ -168,7 +168,7 @@ def test_the_same_seed_sends_the_same_requests(generator: Generator, block: Make
 def test_a_block_that_cannot_be_driven_says_why_and_the_next_one_runs(
     generator: Generator, block: MakeBlock, fast_server: str
 ) -> None:
-    asked = block(fast_server, OpenConstant(50))
+    asked = block(fast_server, Open(50))
     with pytest.raises(GeneratorError, match="unknown protocol 'carrier-pigeon'; known: oip-http"):
         generator.run(replace(asked, protocol="carrier-pigeon"))
     assert generator.run(asked).errors == 0

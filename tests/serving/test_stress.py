@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from loadtests import payloads, samples
-from loadtests.block import Block, OpenConstant
+from loadtests.block import Block, Open
 from loadtests.launch import Generator
 from serving.engines.launch import free_port
 from tests.serving import slow
@@ -211,7 +211,7 @@ def test_overload_is_refused_soon_and_leaves_nothing_behind(server: Server, tmp_
         protocol="oip_http",
         model=MODEL,
         payloads=str(tmp_path / "payloads.npz"),
-        arrivals=OpenConstant(rate_rps),
+        arrivals=Open(rate_rps),
         duration_s=5,
         seed=0,
         samples=str(tmp_path / "samples.parquet"),
