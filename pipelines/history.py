@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipelines.experiment import Experiment
-from pipelines.journal import AnyEvent, BlockMeasured, Deployed, Failed, ParityChecked, RoundMeasured
+from pipelines import rounds
+from pipelines.experiment import Experiment, Workload
+from pipelines.journal import AnyEvent, BlockMeasured, Deployed, Failed, ParityChecked, RoundMeasured, RoundsChosen
+from pipelines.plan import Cell
 
 
 def failures(events: Sequence[AnyEvent]) -> dict[str, Failed]:
@@ -42,13 +44,40 @@ def repeats(events: Sequence[AnyEvent], model: str, workload: str) -> int:
     )
 
 
+def chosen_rounds(events: Sequence[AnyEvent], model: str, workload: str, asked: Experiment) -> int | None:
+    """The rounds asked for, or those the pilot chose; None where they are still to be chosen."""
+    if asked.load.rounds is not None:
+        return asked.load.rounds
+    return next(
+        (e.rounds for e in events if isinstance(e, RoundsChosen) and (e.model, e.workload) == (model, workload)), None
+    )
+
+
 def finished(events: Sequence[AnyEvent], model: str, asked: Experiment) -> bool:
     """Whether every round of every workload of the model is done."""
-    return all(
-        attempt(events, model, workload.name, round_) is None
-        for workload in asked.workloads_of(model)
-        for round_ in range(asked.load.rounds)
-    )
+    return all(_finished(events, model, workload, asked) for workload in asked.workloads_of(model))
+
+
+def _finished(events: Sequence[AnyEvent], model: str, workload: Workload, asked: Experiment) -> bool:
+    chosen = chosen_rounds(events, model, workload.name, asked)
+    return chosen is not None and all(attempt(events, model, workload.name, round_) is None for round_ in range(chosen))
+
+
+def blocks_ahead(events: Sequence[AnyEvent], cells: Sequence[Cell], asked: Experiment) -> int:
+    """How many blocks these planned cells still have before them; at most so many, while a pilot has not chosen."""
+    failed = failures(events)
+    standing = [cell for cell in cells if cell.id not in failed]
+    ahead = 0
+    for model in dict.fromkeys(cell.model for cell in standing):
+        of_model = [cell.id for cell in standing if cell.model == model]
+        for workload in asked.workloads_of(model):
+            chosen = chosen_rounds(events, model, workload.name, asked)
+            for round_ in range(chosen or rounds.most(asked.load, workload, len(of_model))):
+                next_attempt = attempt(events, model, workload.name, round_)
+                if next_attempt is not None:
+                    done = measured(events, workload.name, round_, next_attempt)
+                    ahead += sum(cell not in done for cell in of_model)
+    return ahead
 
 
 def measured(events: Sequence[AnyEvent], workload: str, round_: int, attempt: int) -> dict[str, BlockMeasured]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import random
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from loadtests.block import Arrivals, Block, Result
 from loadtests.errors import LoadTestError
 from loadtests.wire import ARRIVALS
 from models.cases import Reference
-from pipelines import history, served
+from pipelines import history, rounds, served
 from pipelines.experiment import Workload
 from pipelines.journal import BlockMeasured, ParityChecked, RoundMeasured
 from pipelines.parity import compare, worst
@@ -56,13 +57,22 @@ def measure(sitting: Sitting, running: Sequence[Running]) -> None:
     load = sitting.experiment.load
     model = running[0].cell.model
     standing = list(running)
-    for round_ in range(load.rounds):
-        for workload in _shuffled(sitting.experiment.workloads_of(model), load.seed, model, round_):
+    workloads = sitting.experiment.workloads_of(model)
+    for round_ in itertools.count():
+        ahead = [workload for workload in workloads if round_ < _rounds(sitting, standing, workload)]
+        if not ahead or not standing:
+            return
+        for workload in _shuffled(ahead, load.seed, model, round_):
             while (
                 standing
                 and (attempt := history.attempt(sitting.journal.events, model, workload.name, round_)) is not None
             ):
                 standing = _round(sitting, standing, workload, round_, attempt)
+
+
+def _rounds(sitting: Sitting, standing: Sequence[Running], workload: Workload) -> int:
+    """The rounds of the workload, as far as they are known."""
+    return rounds.most(sitting.experiment.load, workload, len(standing))
 
 
 def _round(
@@ -75,7 +85,7 @@ def _round(
         if each.cell.id in history.measured(sitting.journal.events, workload.name, round_, attempt):
             standing.append(each)
             continue
-        sitting.display.step("block", f"{each.cell.id}  {workload.name}, round {round_ + 1} of {load.rounds}")
+        sitting.display.step("block", f"{each.cell.id}  {workload.name}, round {round_ + 1}")
         try:
             _measure_block(sitting, each, workload, round_, attempt)
         except (ServingError, LoadTestError) as exc:
@@ -92,7 +102,7 @@ def _round(
     )
     if repeat:
         sitting.display.say(f"repeat    {model} {workload.name}, round {round_ + 1}: gate {', '.join(spoiled)}")
-        sitting.display.change("block", len(standing))
+        sitting.recount()
     return standing
 
 

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipelines import rounds
 from pipelines.errors import BadExperiment
 from pipelines.experiment import Experiment
 
@@ -105,9 +106,17 @@ def plan(experiment: Experiment, known: Known) -> Plan:
 
 
 def measuring_s(experiment: Experiment, cells: Sequence[Cell]) -> float:
-    """Seconds of measured blocks, without warm-up, repeats or pauses between: cells × workloads × rounds × block_s."""
+    """Seconds of measured blocks at most, without warm-up, repeats or pauses between.
+
+    cells × rounds × block_s of each workload, summed over models and workloads.
+    """
     load = experiment.load
-    return sum(len(experiment.workloads_of(cell.model)) * load.rounds * load.block_s for cell in cells)
+    counts = {model: sum(cell.model == model for cell in cells) for model in experiment.models}
+    return sum(
+        count * rounds.most(load, workload, count) * rounds.block_s(load, workload)
+        for model, count in counts.items()
+        for workload in experiment.workloads_of(model)
+    )
 
 
 def check_names(what: str, field: str, asked: Sequence[str], known: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from statistics import fmean
 from types import TracebackType
 from typing import Self
 
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from pipelines import history
+from pipelines import history, rounds
 from pipelines.experiment import Experiment
 from pipelines.figures import duration
 from pipelines.journal import AnyEvent
@@ -37,19 +38,18 @@ class TimeLeft:
         """The steps that an experiment still has ahead after these events."""
         failed = history.failures(events)
         ahead = [c for c in planned.cells if c.id not in failed and not history.finished(events, c.model, asked)]
-        pairs = [(cell, workload) for cell in ahead for workload in asked.workloads_of(cell.model)]
-        done = sum(len(history.counting_blocks(events, cell.id, workload.name)) for cell, workload in pairs)
+        lengths_s = [rounds.block_s(asked.load, workload) for c in ahead for workload in asked.workloads_of(c.model)]
         steps = {
             "prepare": len({cell.server for cell in ahead}),
             "reference": len({cell.model for cell in ahead}),
             **{kind: len(ahead) for kind in ("export", "verify", "deploy", "warm-up")},
-            "block": len(pairs) * asked.load.rounds - done,
+            "block": history.blocks_ahead(events, ahead, asked),
         }
         guess_s = {
             **FIRST_GUESS_S,
             "deploy": FIRST_GUESS_S["deploy"] * asked.cold_starts,
             "warm-up": asked.load.warmup_s + BLOCK_OVERHEAD_S,
-            "block": asked.load.block_s + BLOCK_OVERHEAD_S,
+            "block": fmean(lengths_s or [asked.load.block_s]) + BLOCK_OVERHEAD_S,
         }
         return cls(steps, guess_s)
 
@@ -57,9 +57,9 @@ class TimeLeft:
         self.steps[kind] = max(0, self.steps.get(kind, 0) - 1)
         self.taken_s[kind].append(seconds)
 
-    def add(self, kind: str, count: int) -> None:
-        """Steps that come on top, or, with a negative count, that will not be taken after all."""
-        self.steps[kind] = max(0, self.steps.get(kind, 0) + count)
+    def expect(self, kind: str, count: int) -> None:
+        """So many steps of the kind are ahead, whatever was expected before."""
+        self.steps[kind] = count
 
     @property
     def seconds(self) -> float:
@@ -117,10 +117,10 @@ class Display:
             self._announced = line
             self.say(f"{kind:<9} {what}  (about {left} left)")
 
-    def change(self, kind: str, count: int) -> None:
-        """Steps come on top (a spoiled round is measured again), or fall away (a cell failed)."""
-        self.left.add(kind, count)
-        self._total += count
+    def expect(self, kind: str, count: int) -> None:
+        """Steps came on top (a spoiled round is measured again), or fell away (a cell failed): `count` are ahead."""
+        self.left.expect(kind, count)
+        self._total = self._done + sum(self.left.steps.values())
         if self._live:
             self._live.update(self._task, total=self._total)
 

@@ -34,13 +34,12 @@ class Sitting:
     def fail(self, cell: Cell, stage: Stage, reason: str, detail: str = "") -> None:
         """The cell goes no further; the run does."""
         self.journal.add(Failed(cell=cell.id, stage=stage, reason=reason, detail=detail))
-        self.display.change("block", -self._blocks_ahead(cell))
+        self.recount()
         self.display.say(f"failed    {cell.id}  {stage}: {reason}")
 
-    def _blocks_ahead(self, cell: Cell) -> int:
-        workloads = self.experiment.workloads_of(cell.model)
-        done = (len(history.counting_blocks(self.journal.events, cell.id, workload.name)) for workload in workloads)
-        return len(workloads) * self.experiment.load.rounds - sum(done)
+    def recount(self) -> None:
+        """Tell the display how many blocks are still ahead: a cell failed, a round repeats, a pilot has chosen."""
+        self.display.expect("block", history.blocks_ahead(self.journal.events, self.plan.cells, self.experiment))
 
 
 @dataclass(frozen=True)
