@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from loadtests import gates, samples
 from loadtests.samples import Samples
-from pipelines import history, results, stats
+from pipelines import decide, history, results
 from pipelines.experiment import Experiment
 from pipelines.journal import AnyEvent, BlockMeasured, Deployed, Exported, ParityChecked, QualityChecked, Sitting
 from pipelines.plan import Cell, Plan
@@ -18,7 +17,6 @@ Read = Callable[[str], Samples]
 """The raw samples of a block, by the name the journal has for them."""
 
 SPECTRUM = (1, 5, 10, 25, 50, 75, 90, 95, 99, 99.9)
-METRICS = ("latency_ms.p50", "latency_ms.p90", "achieved_rps", "cpu_ms_per_request")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,43 +171,10 @@ def _percentiles(figures: samples.Figures) -> results.Percentiles:
 
 
 def _comparisons(cells: Sequence[results.Cell]) -> list[results.Comparison]:
-    """Every two cells of a model that did not fail, on each workload that is valid in both, and each metric."""
-    found = []
-    for a, b in itertools.combinations([cell for cell in cells if cell.status != "failed"], 2):
-        loads_b = {load.workload: load for load in b.loads if load.valid and a.model == b.model}
-        for load in a.loads:
-            for metric in METRICS if load.valid and load.workload in loads_b else ():
-                ratio = _paired(load, loads_b[load.workload], metric)
-                if ratio:
-                    found.append(_comparison(load.workload, metric, a.id, b.id, ratio))
-    return found
-
-
-def _paired(a: results.Load, b: results.Load, metric: str) -> stats.Ratio | None:
-    x, y = _by_round(a, metric), _by_round(b, metric)
-    rounds = sorted(x.keys() & y.keys())
-    return stats.paired_ratio([x[r] for r in rounds], [y[r] for r in rounds]) if rounds else None
-
-
-def _by_round(load: results.Load, metric: str) -> dict[int, float]:
-    figures = {}
-    for block in load.blocks:
-        value: Any = block
-        for name in metric.split("."):
-            value = getattr(value, name)
-        if value:  # a block with no CPU tick at all, or no answer, has no ratio
-            figures[block.round] = float(value)
-    return figures
-
-
-def _comparison(workload: str, metric: Any, a: str, b: str, ratio: stats.Ratio) -> results.Comparison:
-    return results.Comparison(
-        workload=workload,
-        metric=metric,
-        a=a,
-        b=b,
-        ratio=ratio.ratio,
-        ci95=ratio.ci95,
-        blocks=ratio.pairs,
-        verdict=ratio.verdict,
-    )
+    """The cells of each model that did not fail, on each workload in which two of them or more are valid."""
+    arms: dict[tuple[str, str], dict[str, Sequence[results.BlockFigures]]] = {}
+    for cell in cells:
+        for load in cell.loads if cell.status != "failed" else ():
+            if load.valid:
+                arms.setdefault((cell.model, load.workload), {})[cell.id] = load.blocks
+    return [found for (_, workload), blocks in arms.items() for found in decide.comparisons(blocks, workload)]

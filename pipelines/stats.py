@@ -1,35 +1,51 @@
-"""Whether two cells differ: paired t on the log-ratio of interleaved blocks. Pure."""
+"""Whether two cells differ: paired t on the log-ratio of interleaved blocks, and how many blocks that takes. Pure."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal
 
+Verdict = Literal["different", "equivalent", "inconclusive"]
+
+SIGNIFICANCE = 0.05
 DIFFERENT_EFFECT = 0.02
 """A smaller effect is not called different, however sure: it decides nothing."""
 EQUIVALENT_BAND = 0.025
 """Equivalent: the 90 % interval lies within ±2.5 % (two one-sided tests at 5 %, Schuirmann 1987)."""
+POWER = 0.80
 MIN_PAIRS = 3
+LEAST_BLOCKS = 6
+"""Of fewer, the spread is too uncertain for an interval worth having: t(4) is 2.78, t(5) 2.57, t(∞) 1.96."""
+_Z = NormalDist().inv_cdf
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """a/b with its 95 % confidence interval (None with fewer than three pairs) and what it allows to say."""
+    """a/b with what its spread allows to say. Intervals and p belong to this comparison alone, corrected for nothing.
+
+    With fewer than three pairs they are None.
+    """
 
     ratio: float
     ci95: tuple[float, float] | None
+    ci90: tuple[float, float] | None
+    p: float | None
+    """Two-sided, of ratio 1."""
     pairs: int
-    verdict: Literal["different", "equivalent", "inconclusive"]
+    sd_log: float | None
+    """Spread of the pairs' ln(a/b); None also where figures do not pair."""
 
 
 def paired_ratio(a: Sequence[float], b: Sequence[float]) -> Ratio:
     """The ratio of two cells' figures, pair by pair of blocks measured in the same round.
 
-    With d_i = ln(a_i/b_i): ratio = exp(mean d), interval = exp(mean d ± t(n-1) · sd(d)/√n). Pooling the requests of
-    all blocks instead calls identical servers different in most trials, because requests of one block are not
-    independent. Raises `ValueError` for figures that are not positive or do not pair.
+    With d_i = ln(a_i/b_i): ratio = exp(mean d), interval = exp(mean d ± t(n-1) · sd(d)/√n), and p of
+    t = mean d / (sd(d)/√n). Pooling the requests of all blocks instead calls identical servers different in most
+    trials, because requests of one block are not independent. Raises `ValueError` for figures that are not positive
+    or do not pair.
     """
     from scipy import stats
 
@@ -40,38 +56,100 @@ def paired_ratio(a: Sequence[float], b: Sequence[float]) -> Ratio:
     logs = [math.log(x / y) for x, y in zip(a, b, strict=True)]
     n, mean = len(logs), math.fsum(logs) / len(logs)
     if n < MIN_PAIRS:
-        return Ratio(math.exp(mean), None, n, "inconclusive")
-    error = math.sqrt(math.fsum((d - mean) ** 2 for d in logs) / (n - 1) / n)
+        return Ratio(math.exp(mean), None, None, None, n, None)
+    sd = math.sqrt(math.fsum((d - mean) ** 2 for d in logs) / (n - 1))
+    error = sd / math.sqrt(n)
 
     def interval(confidence: float) -> tuple[float, float]:
         half = float(stats.t.ppf(0.5 + confidence / 2, n - 1)) * error
         return math.exp(mean - half), math.exp(mean + half)
 
-    low, high = interval(0.95)
-    low90, high90 = interval(0.90)
-    verdict: Literal["different", "equivalent", "inconclusive"] = "inconclusive"
-    if not low <= 1 <= high and abs(math.exp(abs(mean)) - 1) >= DIFFERENT_EFFECT:
-        verdict = "different"
-    elif low90 >= 1 - EQUIVALENT_BAND and high90 <= 1 + EQUIVALENT_BAND:
-        verdict = "equivalent"
-    return Ratio(math.exp(mean), (low, high), n, verdict)
+    t = abs(mean) / error if error else math.inf if mean else 0.0
+    return Ratio(math.exp(mean), interval(0.95), interval(0.90), 2 * float(stats.t.sf(t, n - 1)), n, sd)
 
 
 def independent_ratio(a: Sequence[float], b: Sequence[float]) -> Ratio:
     """The ratio of two sets of repeated figures that do not pair (cold starts, say): Welch's t on their logarithms.
 
-    The verdict follows the same rule as `paired_ratio`; `pairs` is the smaller number of figures. Raises `ValueError`
-    for figures that are not positive.
+    `pairs` is the smaller number of figures. Raises `ValueError` for figures that are not positive.
     """
     from scipy import stats
 
     if not a or not b or min(*a, *b) <= 0:
         raise ValueError("a ratio needs positive figures on both sides")
     x, y = [math.log(v) for v in a], [math.log(v) for v in b]
-    mean = math.fsum(x) / len(x) - math.fsum(y) / len(y)
-    if min(len(x), len(y)) < MIN_PAIRS:
-        return Ratio(math.exp(mean), None, min(len(x), len(y)), "inconclusive")
+    ratio, n = math.exp(math.fsum(x) / len(x) - math.fsum(y) / len(y)), min(len(x), len(y))
+    if n < MIN_PAIRS:
+        return Ratio(ratio, None, None, None, n, None)
     test = stats.ttest_ind(x, y, equal_var=False)
-    low, high = (math.exp(limit) for limit in test.confidence_interval(0.95))
-    sure = not low <= 1 <= high and abs(math.exp(abs(mean)) - 1) >= DIFFERENT_EFFECT
-    return Ratio(math.exp(mean), (low, high), min(len(x), len(y)), "different" if sure else "inconclusive")
+
+    def interval(confidence: float) -> tuple[float, float]:
+        low, high = test.confidence_interval(confidence)
+        return math.exp(low), math.exp(high)
+
+    return Ratio(ratio, interval(0.95), interval(0.90), float(test.pvalue), n, None)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p-values of one family, in the order given: rejecting those below 5 % errs in 5 % of families at most.
+
+    The i-th smallest of m is multiplied by m - i + 1, and none is smaller than the one before it (S. Holm, 1979).
+    """
+    adjusted = [0.0] * len(p_values)
+    least = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        least = max(least, min(1.0, p_values[index] * (len(p_values) - rank)))
+        adjusted[index] = least
+    return adjusted
+
+
+def verdict(found: Ratio, p_adjusted: float | None) -> Verdict:
+    """Different: p, adjusted for the family, below 5 % and an effect of 2 % or more; equivalent: 90 % within ±2.5 %.
+
+    Otherwise inconclusive: "not significant" is not "equal". Equivalence needs no adjustment for the family, because
+    to miss it costs nothing but a longer measurement.
+    """
+    if p_adjusted is None or found.ci90 is None:
+        return "inconclusive"
+    if p_adjusted < SIGNIFICANCE and _effect(found) >= DIFFERENT_EFFECT:
+        return "different"
+    low, high = found.ci90
+    return "equivalent" if low >= 1 - EQUIVALENT_BAND and high <= 1 + EQUIVALENT_BAND else "inconclusive"
+
+
+def blocks_for(sd_log: float, effect: float = 0.05) -> int:
+    """How many paired blocks find a ratio of 1 + `effect` in 80 % of trials, and at least `LEAST_BLOCKS`.
+
+    n = ((z.975 + z.80) · sd / ln(1 + effect))² = (2.8 · sd / ln 1.05)²: 1.96 standard errors are what p < 5 %
+    takes, and 0.84 more what the estimate exceeds in 80 of 100 trials. `sd_log` is the spread of the pairs' ln(a/b).
+    """
+    return max(LEAST_BLOCKS, _blocks(sd_log, math.log1p(effect), _Z(1 - SIGNIFICANCE / 2)))
+
+
+def more_blocks(found: Ratio, family: int = 1) -> int | None:
+    """How many more blocks of each would decide an inconclusive ratio; None where its spread is not known.
+
+    The smaller of two numbers, each at the spread seen, for 80 % of trials, were the ratio seen the true one: until it
+    is different (where it is 2 % off 1 or more; at Holm's strictest level, 5 % over the `family`'s comparisons), and
+    until its 90 % interval lies within ±2.5 %.
+    """
+    if found.sd_log is None:
+        return None
+    mean = math.log(found.ratio)
+    needed = []
+    if _effect(found) >= DIFFERENT_EFFECT:
+        needed.append(_blocks(found.sd_log, abs(mean), _Z(1 - SIGNIFICANCE / family / 2)))
+    margin = math.log1p(EQUIVALENT_BAND) - mean if mean > 0 else mean - math.log1p(-EQUIVALENT_BAND)
+    if margin > 0:
+        needed.append(_blocks(found.sd_log, margin, _Z(1 - SIGNIFICANCE)))
+    return max(1, min(needed) - found.pairs)
+
+
+def _blocks(sd_log: float, distance: float, z: float) -> int:
+    """Blocks after which `distance` is `z` standard errors, and as many more as `POWER` asks for."""
+    return math.ceil(((z + _Z(POWER)) * sd_log / distance) ** 2)
+
+
+def _effect(found: Ratio) -> float:
+    """How far from 1, the same for a/b and b/a."""
+    return max(found.ratio, 1 / found.ratio) - 1

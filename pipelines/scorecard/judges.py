@@ -57,7 +57,7 @@ def by_cold_starts(cells: Sequence[Cell]) -> Judge:
 
     def judge(a: Path, b: Path, higher: bool) -> Judgement:
         ratio = stats.independent_ratio(starts[a.cell], starts[b.cell])
-        if ratio.verdict != "different" or ratio.ci95 is None:
+        if ratio.ci95 is None or stats.verdict(ratio, ratio.p) != "different":
             return Judgement(None, None, f"the spread of {ratio.pairs} starts supports none")
         return _lead(a, b, higher, f"95 % interval {_interval(ratio.ci95)} over {ratio.pairs} starts each")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines.stats import independent_ratio, paired_ratio
+from pipelines.stats import Verdict, blocks_for, holm, independent_ratio, more_blocks, paired_ratio, verdict
 
 
 def blocks(seed: int, effect: float, sd: float, n: int) -> tuple[list[float], list[float]]:
@@ -17,14 +17,20 @@ def blocks(seed: int, effect: float, sd: float, n: int) -> tuple[list[float], li
     return a.tolist(), b.tolist()
 
 
+def alone(a: list[float], b: list[float]) -> Verdict:
+    """The verdict on a pair that is its whole family."""
+    found = paired_ratio(a, b)
+    return verdict(found, found.p)
+
+
 def test_the_same_server_twice_is_called_different_about_as_often_as_promised() -> None:
-    verdicts = [paired_ratio(*blocks(seed, 1.0, 0.02, 6)).verdict for seed in range(400)]
+    verdicts = [alone(*blocks(seed, 1.0, 0.02, 6)) for seed in range(400)]
     assert verdicts.count("different") / 400 < 0.075
 
 
 def test_a_real_difference_is_found_through_a_drift_that_dwarfs_it() -> None:
-    found = [paired_ratio(*blocks(seed, 1.10, 0.02, 6)) for seed in range(100)]
-    assert sum(ratio.verdict == "different" and ratio.ratio > 1 for ratio in found) >= 95
+    found = [blocks(seed, 1.10, 0.02, 6) for seed in range(100)]
+    assert sum(alone(a, b) == "different" and paired_ratio(a, b).ratio > 1 for a, b in found) >= 95
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
@@ -35,20 +41,22 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
 
 def test_a_difference_below_two_percent_decides_nothing() -> None:
     a, b = blocks(1, 1.01, 0.0001, 12)
-    assert paired_ratio(a, b).verdict == "equivalent"
+    assert alone(a, b) == "equivalent"
 
 
 def test_two_blocks_give_a_ratio_without_an_interval() -> None:
     ratio = paired_ratio([2.0, 2.0], [1.0, 1.0])
     assert ratio.ratio == pytest.approx(2.0)
-    assert (ratio.ci95, ratio.verdict) == (None, "inconclusive")
+    assert (ratio.ci95, ratio.p, verdict(ratio, ratio.p)) == (None, None, "inconclusive")
+    assert more_blocks(ratio) is None
 
 
 def test_swapping_the_cells_inverts_the_ratio() -> None:
     a, b = blocks(3, 1.2, 0.05, 8)
     there, back = paired_ratio(a, b), paired_ratio(b, a)
     assert there.ratio == pytest.approx(1 / back.ratio)
-    assert there.verdict == back.verdict
+    assert there.p == pytest.approx(back.p)
+    assert alone(a, b) == alone(b, a)
 
 
 @pytest.mark.parametrize(("a", "b"), [([], []), ([1.0], [1.0, 2.0]), ([0.0, 1.0], [1.0, 1.0])])
@@ -58,6 +66,70 @@ def test_figures_that_cannot_be_compared_are_refused(a: list[float], b: list[flo
 
 
 def test_cold_starts_far_apart_differ_and_overlapping_ones_do_not() -> None:
-    assert independent_ratio([1.0, 1.1, 1.05], [5.0, 5.2, 5.1]).verdict == "different"
-    assert independent_ratio([1.0, 2.0, 3.0], [1.5, 2.5, 2.0]).verdict == "inconclusive"
+    far, near = (
+        independent_ratio([1.0, 1.1, 1.05], [5.0, 5.2, 5.1]),
+        independent_ratio([1.0, 2.0, 3.0], [1.5, 2.5, 2.0]),
+    )
+    assert verdict(far, far.p) == "different"
+    assert verdict(near, near.p) == "inconclusive"
     assert independent_ratio([1.0], [5.0]).ci95 is None
+
+
+def test_p_is_below_five_percent_just_where_the_interval_excludes_one() -> None:
+    for seed in range(50):
+        found = paired_ratio(*blocks(seed, 1.02, 0.03, 8))
+        assert found.ci95 is not None
+        assert found.p is not None
+        assert (found.p < 0.05) == (not found.ci95[0] <= 1 <= found.ci95[1])
+
+
+def test_holm_multiplies_the_smallest_most_and_keeps_the_order() -> None:
+    assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_six_pairs_of_the_same_server_seldom_have_one_called_different() -> None:
+    def family(seed: int) -> bool:
+        rng = np.random.default_rng(seed)
+        four = np.exp(rng.normal(0, 0.03, (4, 8)))
+        found = [paired_ratio(four[i].tolist(), four[j].tolist()) for i in range(4) for j in range(i)]
+        adjusted = holm([ratio.p or 0.0 for ratio in found])
+        return any(verdict(ratio, p) == "different" for ratio, p in zip(found, adjusted, strict=True))
+
+    assert sum(map(family, range(300))) / 300 < 0.08
+
+
+@pytest.mark.parametrize(("sd", "blocks_"), [(0.0, 6), (0.02, 6), (0.05, 9), (0.10, 33)])
+def test_the_blocks_for_five_percent_grow_with_the_square_of_the_spread(sd: float, blocks_: int) -> None:
+    assert blocks_for(sd) == blocks_
+
+
+def test_the_blocks_asked_for_find_the_difference_as_often_as_promised() -> None:
+    n = blocks_for(0.08)
+    rng = np.random.default_rng(0)
+    trials = [(1.05 * np.exp(rng.normal(0, 0.08, n))).tolist() for _ in range(300)]
+    assert 0.72 <= sum(alone(trial, [1.0] * n) == "different" for trial in trials) / 300 <= 0.88
+
+
+def test_an_inconclusive_ratio_says_how_many_blocks_would_decide_it() -> None:
+    a, b = blocks(4, 1.0, 0.03, 6)
+    found = paired_ratio(a, b)
+    assert alone(a, b) == "inconclusive"
+    more = more_blocks(found)
+    assert more is not None
+    rng = np.random.default_rng(0)
+    assert found.sd_log is not None
+    decided = [
+        alone(np.exp(rng.normal(np.log(found.ratio), found.sd_log, 6 + more)).tolist(), [1.0] * (6 + more))
+        for _ in range(200)
+    ]
+    assert decided.count("inconclusive") / 200 < 0.35
+
+
+def test_a_larger_family_needs_more_blocks() -> None:
+    found = paired_ratio([1.05, 1.2, 0.95, 1.1], [1.0] * 4)
+    alone_, in_family = more_blocks(found), more_blocks(found, family=6)
+    assert alone_ is not None
+    assert in_family is not None
+    assert alone_ < in_family
