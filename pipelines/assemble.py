@@ -8,7 +8,7 @@ from typing import Any
 
 from loadtests import gates, samples
 from loadtests.samples import Samples
-from pipelines import decide, history, results
+from pipelines import blocks, decide, history, results
 from pipelines.experiment import Experiment
 from pipelines.journal import AnyEvent, BlockMeasured, Deployed, Exported, ParityChecked, QualityChecked, Sitting
 from pipelines.plan import Cell, Plan
@@ -36,7 +36,7 @@ def assemble(facts: Facts, plan: Plan, events: Sequence[AnyEvent], read: Read) -
         results.Cell(id=skip.cell.id, **_parts(skip.cell), engine=facts.engine, status="skipped", reason=skip.reason)
         for skip in plan.skipped
     ]
-    blocks = [block for cell in cells for load in cell.loads for block in load.blocks]
+    counting = [block for cell in cells for load in cell.loads for block in load.blocks]
     return results.Results(
         run_id=facts.run_id,
         complete=all(cell.status in {"ok", "invalid"} or cell.stage is not None for cell in cells),
@@ -45,7 +45,7 @@ def assemble(facts: Facts, plan: Plan, events: Sequence[AnyEvent], read: Read) -
         timing=results.Timing(
             total_s=sum(event.seconds for event in events if isinstance(event, Sitting)),
             measuring_s=sum(event.duration_s for event in events if isinstance(event, BlockMeasured)),
-            blocks=len(blocks),
+            blocks=len(counting),
         ),
         cells=(*cells, *skipped),
         comparisons=tuple(_comparisons(cells)),
@@ -56,7 +56,7 @@ def _cell(cell: Cell, facts: Facts, events: Sequence[AnyEvent], read: Read) -> r
     own = [event for event in events if getattr(event, "cell", None) == cell.id]
     failed = history.failures(own).get(cell.id)
     loads = tuple(_loads(cell, facts.experiment, own, read))
-    status, stage, reason, detail = _standing(cell, facts.experiment, loads, own)
+    status, stage, reason, detail = _standing(_done(cell, facts.experiment, events, loads), loads, own)
     if failed:
         status, stage, reason, detail = "failed", failed.stage, failed.reason, failed.detail or None
     return results.Cell(
@@ -80,14 +80,12 @@ def _parts(cell: Cell) -> dict[str, Any]:
 
 
 def _standing(
-    cell: Cell, experiment: Experiment, loads: Sequence[results.Load], own: Sequence[AnyEvent]
+    done: bool, loads: Sequence[results.Load], own: Sequence[AnyEvent]
 ) -> tuple[results.Status, results.Stage | None, str | None, str | None]:
     """Of a cell that did not fail: ok, invalid with the gates that say so, or cut off before it was done."""
-    wanted = experiment.workloads_of(cell.model)
-    done = len(loads) == len(wanted) and all(len(load.blocks) == experiment.load.rounds for load in loads)
     if not done:
-        blocks = sum(isinstance(event, BlockMeasured) for event in own)
-        return "failed", None, f"interrupted after {blocks} blocks; continue with --resume", None
+        count = sum(isinstance(event, BlockMeasured) for event in own)
+        return "failed", None, f"interrupted after {count} blocks; continue with --resume", None
     spoiled = [
         f"{load.workload}: gate {gate.name} saw {gate.value:.3g} {gate.unit}, limit {gate.limit:.3g}; {gate.remedy}"
         for load in loads
@@ -95,6 +93,15 @@ def _standing(
         if not gate.passed and gate.value is not None
     ]
     return ("invalid", "load", "; ".join(spoiled), None) if spoiled else ("ok", None, None, None)
+
+
+def _done(cell: Cell, experiment: Experiment, events: Sequence[AnyEvent], loads: Sequence[results.Load]) -> bool:
+    """Whether every workload has all its rounds."""
+    blocks_of = {load.workload: len(load.blocks) for load in loads}
+    return all(
+        history.chosen_rounds(events, cell.model, workload.name, experiment) == blocks_of.get(workload.name, 0)
+        for workload in experiment.workloads_of(cell.model)
+    )
 
 
 def _parity(own: Sequence[AnyEvent]) -> list[results.Parity]:
@@ -113,7 +120,8 @@ def _badness(parity: results.Parity) -> tuple[bool, float]:
 
 def _deploy(own: Sequence[AnyEvent]) -> results.Deploy | None:
     deploy = next((event.deploy for event in own if isinstance(event, Deployed)), None)
-    peaks = [event.memory_peak_bytes for event in own if isinstance(event, BlockMeasured)]
+    measured = [event.memory_peak_bytes for event in own if isinstance(event, BlockMeasured)]
+    peaks = [peak for peak in measured if peak is not None]
     return deploy.model_copy(update={"memory_peak_bytes": max(peaks)}) if deploy and peaks else deploy
 
 
@@ -128,46 +136,40 @@ def _loads(cell: Cell, experiment: Experiment, own: Sequence[AnyEvent], read: Re
 
 def _load(workload: str, events: Sequence[BlockMeasured], raw: Sequence[Samples]) -> results.Load:
     pooled = samples.figures(*raw)
-    blocks = tuple(_block(event, samples.figures(block)) for event, block in zip(events, raw, strict=True))
+    each = tuple(_block(event, samples.figures(block)) for event, block in zip(events, raw, strict=True))
     cpu_fraction = max(event.generator_cpu_fraction for event in events)
     offered = [event.offered_rps for event in events if event.offered_rps is not None]
     offered_rps = sum(offered) / len(offered) if offered else None
     # A p99 needs more requests and is withheld without them; a load too short for a p90 is not worth reporting.
     least = samples.samples_needed(0.90)
     judged = gates.judge(pooled, offered_rps=offered_rps, cpu_fraction=cpu_fraction, least_requests=least)
-    answered = pooled.requests - pooled.errors
+    used_s = [event.server_cpu_s for event in events if event.server_cpu_s is not None]
+    server_cpu_s = sum(used_s) if len(used_s) == len(events) else None
     return results.Load(
         workload=workload,
         offered_rps=offered_rps,
         achieved_rps=pooled.requests_per_s,
         requests=pooled.requests,
         errors=pooled.errors,
-        latency_ms=_percentiles(pooled),
+        latency_ms=blocks.percentiles(pooled.latency_ms),
         spectrum_ms=tuple(samples.spectrum(raw, SPECTRUM)),
-        cpu_ms_per_request=1e3 * sum(event.server_cpu_s for event in events) / answered if answered else None,
+        cpu_ms_per_request=blocks.cpu_ms_per_request(server_cpu_s, pooled),
         generator=results.Generator(lag_p99_ms=pooled.lag_ms.p99, cpu_fraction=cpu_fraction),
         valid=all(gate.passed for gate in judged),
         gates=tuple(results.Gate(**dataclasses.asdict(gate)) for gate in judged),
-        blocks=blocks,
+        blocks=each,
     )
 
 
-def _block(event: BlockMeasured, figures: samples.Figures) -> results.BlockFigures:
-    answered = figures.requests - figures.errors
-    return results.BlockFigures(
-        round=event.round,
+def _block(event: BlockMeasured, seen: samples.Figures) -> results.BlockFigures:
+    return blocks.figures(
+        seen,
+        round_=event.round,
         attempt=event.attempt,
-        requests=figures.requests,
-        errors=figures.errors,
-        achieved_rps=figures.requests_per_s,
-        latency_ms=_percentiles(figures),
-        cpu_ms_per_request=1e3 * event.server_cpu_s / answered if answered else None,
-        generator=results.Generator(lag_p99_ms=figures.lag_ms.p99, cpu_fraction=event.generator_cpu_fraction),
+        server_cpu_s=event.server_cpu_s,
+        generator_cpu_fraction=event.generator_cpu_fraction,
+        machine=event.machine,
     )
-
-
-def _percentiles(figures: samples.Figures) -> results.Percentiles:
-    return results.Percentiles(**dataclasses.asdict(figures.latency_ms))
 
 
 def _comparisons(cells: Sequence[results.Cell]) -> list[results.Comparison]:
@@ -177,4 +179,4 @@ def _comparisons(cells: Sequence[results.Cell]) -> list[results.Comparison]:
         for load in cell.loads if cell.status != "failed" else ():
             if load.valid:
                 arms.setdefault((cell.model, load.workload), {})[cell.id] = load.blocks
-    return [found for (_, workload), blocks in arms.items() for found in decide.comparisons(blocks, workload)]
+    return [found for (_, workload), of in arms.items() for found in decide.comparisons(of, workload)]

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+
+from pipelines import decide, design, stats
 from pipelines.experiment import Load, Workload
+from pipelines.results import BlockFigures
 
 PILOT = 4
-"""Rounds after which the number is chosen, where the experiment leaves it open. They count like all others."""
+"""Rounds after which the number is chosen, where the experiment leaves it open. They count like all others: the number
+is chosen from the spread alone and never from the difference, so that having looked biases no verdict (an internal
+pilot; J. Wittes and E. Brittain, 1990)."""
 
 
 def block_s(load: Load, workload: Workload) -> float:
@@ -20,4 +28,22 @@ def most(load: Load, workload: Workload, cells: int) -> int:
     """
     if load.rounds is not None:
         return load.rounds
-    return max(PILOT, int(load.budget_s / (max(1, cells) * block_s(load, workload))))
+    return fitting(load.budget_s, block_s(load, workload), cells)
+
+
+def fitting(budget_s: float, block_s: float, arms: int) -> int:
+    """The rounds of one block of each arm that fit into the budget; a pilot at least."""
+    return max(PILOT, int(budget_s / (max(1, arms) * block_s) + 1e-9))
+
+
+def wanted(arms: Mapping[str, Sequence[BlockFigures]], *, closed: bool, most: int) -> int:
+    """The rounds that would find a difference of 5 % between any two arms, at the spread of the blocks so far.
+
+    Of the metrics that a kind of load is about (CPU per request, and requests/s of a closed or p50 of an open one) and
+    of all pairs the widest spread counts. Rounded up to whole periods of the design; `most` bounds it.
+    """
+    metrics = ("cpu_ms_per_request", "achieved_rps" if closed else "latency_ms.p50")
+    ratios = (decide.ratio(arms[a], arms[b], metric) for a, b in itertools.combinations(arms, 2) for metric in metrics)
+    sd_log = max((found.sd_log for found in ratios if found and found.sd_log is not None), default=0.0)
+    period = design.period(max(1, len(arms)))
+    return max(PILOT, min(most, math.ceil(stats.blocks_for(sd_log) / period) * period))
