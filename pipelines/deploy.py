@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, ExitStack
 
 from loadtests.errors import LoadTestError
+from models.cases import Reference
 from pipelines import history, results, served
 from pipelines.journal import Deployed, ParityChecked, QualityChecked
 from pipelines.served import WrongAnswer
@@ -21,10 +22,11 @@ def start(sitting: Sitting, candidate: Candidate, stack: ExitStack) -> Running |
     cell, journal = candidate.cell, sitting.journal
     sitting.display.step("deploy", cell.id)
     try:
-        running = Running(candidate, _cold_starts(sitting, candidate, stack))
+        deployment = _cold_starts(sitting, candidate, stack)
+        running = Running(cell, candidate.artifact.manifest.id, deployment, candidate.reference.load)
         if (cell.id, "served") not in history.checked(journal.events):
-            _check(sitting, running)
-        running.deployment.pause()
+            _check(sitting, running, candidate.reference)
+        deployment.pause()
     except DidNotStart as exc:
         sitting.fail(cell, "deploy", str(exc), exc.detail)
     except WrongAnswer as exc:
@@ -65,13 +67,13 @@ def _cold_starts(sitting: Sitting, candidate: Candidate, stack: ExitStack) -> De
     return deployment
 
 
-def _check(sitting: Sitting, running: Running) -> None:
+def _check(sitting: Sitting, running: Running, reference: Reference) -> None:
     """Parity and quality of what is served; raises `WrongAnswer` where an answer deviates: it is never load-tested."""
-    candidate, cell = running.candidate, running.cell
+    cell = running.cell
     ask = served.asker(cell.protocol, running.deployment.url, running.served_name)
-    parity = served.parity(ask, candidate.reference.parity, sitting.experiment.tolerance)
+    parity = served.parity(ask, reference.parity, sitting.experiment.tolerance)
     sitting.journal.add(ParityChecked(cell=cell.id, parity=parity))
     if not parity.passed:
         raise WrongAnswer(served.describe(parity))
-    quality = served.quality(ask, cell.model, candidate.reference)
+    quality = served.quality(ask, cell.model, reference)
     sitting.journal.add(QualityChecked(cell=cell.id, quality=quality))

@@ -53,8 +53,9 @@ class BlockMeasured(Event):
     offered_rps: float | None
     duration_s: float
     wall_s: float
-    server_cpu_s: float
-    memory_peak_bytes: int
+    server_cpu_s: float | None
+    """None where the server is not ours to look into."""
+    memory_peak_bytes: int | None
     generator_cpu_fraction: float
     error_kinds: dict[str, int]
     machine: results.Machine = results.Machine()

@@ -112,7 +112,8 @@ def _measure_block(sitting: Sitting, running: Running, workload: Workload, round
     seed = _seed(load.seed, cell.model, workload.name, round_)
     name = f"{workload.name}-r{round_:02d}-a{attempt}"
     with _awake(running):
-        block = _block(sitting, running, workload, name, seed=seed, duration_s=load.block_s, keep=KEEP_RESPONSES)
+        keep = KEEP_RESPONSES if running.checked else 0
+        block = _block(sitting, running, workload, name, seed=seed, duration_s=load.block_s, keep=keep)
         before = running.deployment.usage()
         result = sitting.generator.run(block)
         after = running.deployment.usage()
@@ -126,8 +127,8 @@ def _measure_block(sitting: Sitting, running: Running, workload: Workload, round
         offered_rps=result.offered_rps,
         duration_s=load.block_s,
         wall_s=result.generator.wall_s,
-        server_cpu_s=after.cpu_s - before.cpu_s,
-        memory_peak_bytes=after.memory_peak_bytes,
+        server_cpu_s=after.cpu_s - before.cpu_s if before and after else None,
+        memory_peak_bytes=after.memory_peak_bytes if after else None,
         generator_cpu_fraction=result.generator.cpu_fraction,
         error_kinds={kind.kind: kind.count for kind in result.error_kinds},
         spoiled=_spoiled(result),
@@ -136,12 +137,10 @@ def _measure_block(sitting: Sitting, running: Running, workload: Workload, round
 
 
 def _check_responses(sitting: Sitting, running: Running, result: Result) -> None:
-    assert result.responses is not None
-    cases = running.candidate.reference.load
-    kept = responses.load(result.responses)
+    kept = responses.load(result.responses) if result.responses else []
     if not kept:
         return
-    tolerance = sitting.experiment.tolerance
+    tolerance, cases = sitting.experiment.tolerance, running.cases
     found = worst([compare(each.outputs, cases[each.payload].outputs, tolerance, "under_load") for each in kept])
     sitting.journal.add(ParityChecked(cell=running.cell.id, parity=served.record(found)))
     if not found.passed:
@@ -191,11 +190,11 @@ def payload_file(sitting: Sitting, model: str) -> Path:
 @contextlib.contextmanager
 def _awake(running: Running) -> Iterator[None]:
     """The candidate runs, and answers; it is frozen again afterwards."""
-    deployment, candidate = running.deployment, running.candidate
+    deployment = running.deployment
     deployment.resume()
     try:
         ask = served.asker(running.cell.protocol, deployment.url, running.served_name)
-        for case in candidate.reference.load[:WAKE_REQUESTS]:
+        for case in running.cases[:WAKE_REQUESTS]:
             ask(case.inputs)
         yield
     finally:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from loadtests.launch import Generator
-from models.cases import Reference
+from models.cases import Case, Reference
 from pipelines import history
 from pipelines.artifacts import Artifact
 from pipelines.experiment import Experiment
@@ -15,7 +17,7 @@ from pipelines.progress import Display
 from pipelines.results import Stage
 from pipelines.store import RunFolder
 from serving.catalog import Server
-from serving.engines.contract import Budget, Deployment, Engine, Prepared
+from serving.engines.contract import Budget, Engine, Prepared, Usage
 
 
 @dataclass(frozen=True)
@@ -53,17 +55,32 @@ class Candidate:
     reference: Reference
 
 
+class Endpoint(Protocol):
+    """A server that can be loaded: a `Deployment` of ours, or one that somebody else runs."""
+
+    url: str
+
+    def usage(self) -> Usage | None:
+        """CPU and memory; None where they cannot be seen. Raises `ServerGone` where the server has ended."""
+
+    def pause(self) -> None:
+        """Freeze it, where it is ours."""
+
+    def resume(self) -> None:
+        """Undo `pause`."""
+
+    def logs(self, lines: int = 40) -> str:
+        """The tail of what it wrote, where that is known."""
+
+
 @dataclass(frozen=True)
 class Running:
-    """A candidate whose server is up; it is paused whenever another one is measured."""
+    """A server that is up; it is paused whenever another one is measured."""
 
-    candidate: Candidate
-    deployment: Deployment
-
-    @property
-    def cell(self) -> Cell:
-        return self.candidate.cell
-
-    @property
-    def served_name(self) -> str:
-        return self.candidate.artifact.manifest.id
+    cell: Cell
+    served_name: str
+    deployment: Endpoint
+    cases: Sequence[Case]
+    """What it is asked under load, and the right answers."""
+    checked: bool = True
+    """Whether sampled responses are compared with them: not where equal requests get different answers."""
