@@ -32,7 +32,8 @@ test: setup  ## all tests, on both engines where a Docker daemon answers
 	$(BIN)/pytest
 
 protos: setup  ## generate the messages of gRPC from their .proto
-	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. serving/reference/protos/oip.proto
+	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. \
+		serving/reference/protos/oip.proto loadtests/protos/oip.proto
 
 deploy-compare: setup  ## run an experiment: EXPERIMENT=default|smoke|FILE ENGINE=auto|docker|process
 	$(BIN)/deploy-compare run $(EXPERIMENT) --engine $(ENGINE)

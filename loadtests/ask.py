@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -17,8 +18,8 @@ from loadtests.request import Request
 def post(url: str, request: Request, timeout_s: float) -> tuple[int, dict[str, str], bytes]:
     """Send to `http://host:port` and return status, headers and body.
 
-    Raises `NotReady` where nothing listens, the connection breaks or `timeout_s` seconds have passed, `ProtocolError`
-    where the answer is not HTTP.
+    Raises `NotReady` where nothing listens, the connection breaks, `timeout_s` seconds have passed or the status is
+    503, `ProtocolError` where the answer is not HTTP.
     """
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
@@ -27,7 +28,24 @@ def post(url: str, request: Request, timeout_s: float) -> tuple[int, dict[str, s
         with _cut_off(connection.sock, timeout_s, url):
             connection.request("POST", request.path, request.body, request.headers)
             response = connection.getresponse()
-            return response.status, dict(response.getheaders()), response.read()
+            status, headers, body = response.status, dict(response.getheaders()), response.read()
+    if status == 503:
+        raise NotReady(f"status 503: {_error_text(body)}")
+    return status, headers, body
+
+
+def require_ok(status: int, body: bytes) -> None:
+    """Raise `ProtocolError` with the server's words unless the status is 200."""
+    if status != 200:
+        raise ProtocolError(f"status {status}: {_error_text(body)}")
+
+
+def _error_text(body: bytes) -> str:
+    """What `{"error": "…"}` says, as both protocols' servers answer; else the beginning of the body."""
+    try:
+        return str(json.loads(body)["error"])
+    except (ValueError, TypeError, KeyError):
+        return body[:200].decode(errors="replace") or "no message"
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The wire protocols a load can speak: one module each, named like the protocol with `_` for `-`.
 
-A protocol module has `encode`, `decode`, `ready_path` and `infer`, with the signatures of `Protocol`.
+A protocol module has what `Protocol` says; all but `infer` is pure.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
+from typing import Literal, cast
 from typing import Protocol as Contract
-from typing import cast
 
 import numpy as np
 
@@ -24,20 +24,20 @@ NAMES = sorted(name.replace("_", "-") for name in _MODULES)
 class Protocol(Contract):
     """What a protocol module offers."""
 
-    def encode(
-        self,
-        model: str,
-        tensors: Mapping[str, np.ndarray],
-        outputs: Sequence[str] | None = None,
-        binary: bool = True,
-    ) -> Request:
-        """One inference request; raises `ProtocolError` for what the protocol cannot carry."""
+    TRANSPORT: Literal["http", "grpc"]
+    """Which client carries it; URLs are `http://host:port` and `grpc://host:port`."""
+
+    TYPED: bool
+    """Whether answers tell the dtypes and names of outputs; where not, `fit` them to what is expected."""
+
+    def encode(self, model: str, tensors: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None) -> Request:
+        """One inference request for `outputs` (None: all); raises `ProtocolError` for what cannot be carried."""
 
     def decode(self, status: int, headers: Mapping[str, str], body: bytes) -> dict[str, np.ndarray]:
-        """The output tensors of a response; raises `ProtocolError` with the server's words where there are none."""
+        """The output tensors of an answer: HTTP's status and headers, or gRPC's status code (0 is OK) and trailers.
 
-    def ready_path(self, model: str) -> str:
-        """The path that answers 200 once the model can be asked."""
+        Raises `ProtocolError` with the server's words where there are no tensors.
+        """
 
     def infer(self, url: str, model: str, tensors: Mapping[str, np.ndarray], timeout_s: float) -> dict[str, np.ndarray]:
         """Ask once and wait; raises `NotReady` or `ProtocolError`."""

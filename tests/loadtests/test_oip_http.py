@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loadtests import protocols
+from loadtests import datatypes, protocols
 from loadtests.errors import NotReady, ProtocolError, UnknownProtocol
 from loadtests.protocols import oip_http
 
@@ -32,9 +32,9 @@ def some(dtype: np.dtype[Any]) -> np.ndarray:
     return np.array([[np.iinfo(dtype).min, 0, np.iinfo(dtype).max]], dtype=dtype)
 
 
-@pytest.mark.parametrize("datatype", oip_http.DTYPES)
+@pytest.mark.parametrize("datatype", datatypes.DTYPES)
 def test_every_numeric_datatype_survives_binary(datatype: str) -> None:
-    sent = {"a": some(oip_http.DTYPES[datatype]), "b": np.zeros((0, 2), dtype=oip_http.DTYPES[datatype])}
+    sent = {"a": some(datatypes.DTYPES[datatype]), "b": np.zeros((0, 2), dtype=datatypes.DTYPES[datatype])}
     request = oip_http.encode("m", sent)
     split = int(request.headers["Inference-Header-Content-Length"])
     assert [tensor["datatype"] for tensor in json.loads(request.body[:split])["inputs"]] == [datatype] * 2
@@ -47,9 +47,9 @@ def test_every_numeric_datatype_survives_binary(datatype: str) -> None:
         assert received[name].shape == array.shape
 
 
-@pytest.mark.parametrize("datatype", sorted(oip_http.DTYPES.keys() - {"FP16"}))
+@pytest.mark.parametrize("datatype", sorted(datatypes.DTYPES.keys() - {"FP16"}))
 def test_every_datatype_but_half_survives_json(datatype: str) -> None:
-    sent = {"a": some(oip_http.DTYPES[datatype])}
+    sent = {"a": some(datatypes.DTYPES[datatype])}
     request = oip_http.encode("m", sent, binary=False)
     received = oip_http.decode(200, {}, echo(request.body, len(request.body)))
     np.testing.assert_array_equal(received["a"], sent["a"])
@@ -81,7 +81,6 @@ def test_outputs_are_asked_for_by_name_in_the_same_encoding() -> None:
     split = int(request.headers["Inference-Header-Content-Length"])
     assert json.loads(request.body[:split])["outputs"] == [{"name": "y", "parameters": {"binary_data": True}}]
     assert request.path == "/v2/models/a%20model%2F1/infer"
-    assert oip_http.ready_path("m") == "/v2/models/m/ready"
 
 
 def respond(**changes: object) -> tuple[dict[str, str], bytes]:
@@ -96,7 +95,7 @@ def respond(**changes: object) -> tuple[dict[str, str], bytes]:
     [
         (lambda: respond(parameters={"binary_data_size": 20}), "says 20 bytes"),
         (lambda: respond(parameters={"binary_data_size": -1}), "says -1 bytes"),
-        (lambda: respond(shape=[1, 5]), "says 16 bytes"),
+        (lambda: respond(shape=[1, 5]), "has 16 bytes"),
         (lambda: respond(shape=[1, 2], parameters={"binary_data_size": 8}), "8 bytes follow"),
         (lambda: respond(datatype="BYTES"), "is BYTES; known: BOOL"),
         (lambda: ({"Inference-Header-Content-Length": "999"}, b"{}"), "999 bytes are JSON"),

@@ -1,0 +1,59 @@
+"""TensorFlow Serving over gRPC: the codec, and a client that asks once.
+
+https://github.com/tensorflow/serving/tree/master/tensorflow_serving/apis. The messages are those of
+tensorflow-serving-api, which import all of TensorFlow (seconds, and hundreds of MB): only where they are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from loadtests.call import require_ok, unary
+from loadtests.errors import ProtocolError
+from loadtests.request import Request
+
+TRANSPORT: Final = "grpc"
+TYPED: Final = True
+
+METHOD = "/tensorflow.serving.PredictionService/Predict"
+SIGNATURE = "serving_default"
+
+
+def encode(model: str, tensors: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None) -> Request:
+    """One call of `METHOD` for `outputs` (None: all); raises `ProtocolError` for tensors that are not numeric."""
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2
+
+    message = predict_pb2.PredictRequest(output_filter=outputs or ())
+    message.model_spec.name, message.model_spec.signature_name = model, SIGNATURE
+    for name, array in tensors.items():
+        if array.dtype.kind not in "biuf":
+            raise ProtocolError(f"tensor {name!r} is {array.dtype}; known: booleans, integers and floats")
+        message.inputs[name].CopyFrom(tf.make_tensor_proto(array))
+    return Request(METHOD, {}, message.SerializeToString())
+
+
+def decode(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, np.ndarray]:
+    """The output tensors by name, each an array of its own; raises `ProtocolError` where there are none."""
+    require_ok(status, headers)
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2
+
+    try:
+        message = predict_pb2.PredictResponse.FromString(body)
+        found = {name: tf.make_ndarray(tensor) for name, tensor in message.outputs.items()}
+    except (DecodeError, ValueError, TypeError) as exc:
+        raise ProtocolError(f"not a PredictResponse of tensors: {exc}") from exc
+    for name, array in found.items():
+        if array.dtype.kind not in "biuf":
+            raise ProtocolError(f"output {name!r} is {array.dtype}; known: booleans, integers and floats")
+    return found
+
+
+def infer(url: str, model: str, tensors: Mapping[str, np.ndarray], timeout_s: float) -> dict[str, np.ndarray]:
+    """Ask `grpc://host:port` once, on a channel of its own, and wait; raises as `unary` and `decode` do."""
+    return decode(*unary(url, encode(model, tensors), timeout_s))
