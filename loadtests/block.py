@@ -120,3 +120,5 @@ class Result:
     samples: str
     responses: str | None
     """Read by `loadtests.responses.load`."""
+    clock_error_ms: float | None = None
+    """How well the clocks of generator processes on other hosts are known, the worst; None without any."""
