@@ -6,6 +6,7 @@ Everything that can go wrong where loads are measured.
   * ProtocolError
   * NotReady
   * PayloadError
+  * ReplayError
   * SamplesError
   * GeneratorError
 """
@@ -35,6 +36,10 @@ class NotReady(LoadTestError):
 
 class PayloadError(LoadTestError):
     """The file of requests cannot be written or read, or holds none."""
+
+
+class ReplayError(LoadTestError):
+    """The recorded schedule cannot be read, or names a payload that there is not."""
 
 
 class SamplesError(LoadTestError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 # isort: split
@@ -22,21 +22,27 @@ from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.open_loop import OpenLoop
 from loadtests.users.run import Run
 
+AHEAD_S = 0.02
+"""From the start of the clock to the first request, so that it is not late."""
 
-def measure(block: Block) -> Result:
-    """Drive one block, write its files, and say what it showed; raises `LoadTestError` where it could not be driven."""
+
+def measure(block: Block, start: Callable[[], float] | None = None) -> Result:
+    """Drive one block, write its files, and say what it showed; raises `LoadTestError` where it could not be driven.
+
+    `start` is called when all is prepared and the connections are open; it may wait (other greenlets run meanwhile) and
+    returns the instant, of `perf_counter`, at which the window begins. None: `AHEAD_S` from now.
+    """
     begun = time.perf_counter()
     closed = isinstance(block.arrivals, Closed)
-    users = block.arrivals.users if isinstance(block.arrivals, Closed) else 1
     environment = Environment(user_classes=[ClosedLoop if closed else OpenLoop], catch_exceptions=False)
     run = environment.run = Run(block, environment.events.request)
     environment.events.user_error.add_listener(lambda exception, **_: run.faults.append(exception))
     runner = environment.create_local_runner()
     with _no_garbage_collection():
         try:
-            runner.start(users, spawn_rate=users)
+            runner.start(run.users, spawn_rate=max(1, run.users))
             runner.spawning_greenlet.join()
-            cpu_fraction = _window(run)
+            cpu_fraction = _window(run, time.perf_counter() + AHEAD_S if start is None else start())
             # Locust's own stop would drop the requests in flight: they are joined first.
             runner.user_greenlets.join(timeout=max(0.0, run.stop + block.drain_s - time.perf_counter()))
         finally:
@@ -49,9 +55,9 @@ def measure(block: Block) -> Result:
     return _conclude(run, GeneratorUse(cpu_fraction, wall_s=time.perf_counter() - begun))
 
 
-def _window(run: Run) -> float:
+def _window(run: Run, start: float) -> float:
     """Start the clock, sleep through the window, and return the fraction of a core that this process used meanwhile."""
-    run.begin()
+    run.begin(start)
     wall, cpu = time.perf_counter(), time.process_time()
     gevent.sleep(run.stop - wall)
     return (time.process_time() - cpu) / (time.perf_counter() - wall)

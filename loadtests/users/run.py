@@ -9,19 +9,12 @@ from typing import Any
 import gevent
 import gevent.event
 
-from loadtests import arrivals, payloads, protocols
-from loadtests.arrivals import Instants
-from loadtests.block import Block, Closed
+from loadtests import payloads, protocols
+from loadtests.block import Block
 from loadtests.errors import ProtocolError
 from loadtests.recorder import Kept, Recorder
 from loadtests.users.http_client import Answer, Failed, HttpClient
-
-STALL_S = 0.25
-"""How long a server may stall before an open load needs more connections than were opened beforehand."""
-FEWEST, MOST = 4, 256
-"""Bounds on the connections opened beforehand."""
-CLOSED_RPS = 100_000
-"""Rows made for a closed load, per second: one core was seen to send 35,000. Rows not used take no memory."""
+from loadtests.users.plan import plan
 
 
 class Run:
@@ -31,13 +24,12 @@ class Run:
         self.block = block
         self.protocol = protocols.load(block.protocol)
         requests = [self.protocol.encode(block.model, each) for each in payloads.load(block.payloads)]
-        self.schedule, count, connections = _plan(block)
-        self.recorder = Recorder(
-            arrivals.payload_draws(block.seed, len(requests), count),
-            arrivals.keep_slots(block.seed, block.keep_responses, count),
-        )
+        planned = plan(block, len(requests))
+        self.users = planned.users
+        self.schedule = planned.schedule
+        self.recorder = Recorder(planned.payload, planned.slots)
         self.client = HttpClient(block.url, requests)
-        self.client.open(connections)
+        self.client.open(planned.connections)
         self.started = gevent.event.Event()
         self.start = math.nan
         self.faults: list[Exception] = []
@@ -55,9 +47,9 @@ class Run:
         """The end of the window, of `perf_counter`."""
         return self.start + self.block.duration_s
 
-    def begin(self) -> None:
-        """Start the clock, a little ahead so that the first request is not late."""
-        self.start = time.perf_counter() + 0.02
+    def begin(self, start: float) -> None:
+        """Let the users begin at `start`, of `perf_counter`."""
+        self.start = start
         self.started.set()
 
     def send(self, row: int) -> bool:
@@ -110,12 +102,3 @@ class Run:
         except ProtocolError as exc:
             return ("undecodable" if answer.status == 200 else f"status_{answer.status}"), str(exc)
         return f"status_{answer.status}", "no message"
-
-
-def _plan(block: Block) -> tuple[Instants | None, int, int]:
-    """The schedule (None for a closed load), rows to make, and connections to open beforehand."""
-    if isinstance(block.arrivals, Closed):
-        return None, math.ceil(CLOSED_RPS * block.duration_s), block.arrivals.users
-    schedule = arrivals.constant(block.arrivals.rate_rps, block.duration_s)
-    connections = math.ceil(block.arrivals.rate_rps * STALL_S)
-    return schedule, len(schedule), min(MOST, max(FEWEST, connections))
