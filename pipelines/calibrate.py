@@ -1,20 +1,35 @@
-"""Interleaved blocks of endpoints that already run, without a run around them: the same design, the same decisions."""
+"""Interleaved blocks of servers that already run, without a run around them: the same design, the same decisions."""
 
 from __future__ import annotations
 
+import dataclasses
+import io
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+
+from loadtests import payloads
 from loadtests.block import Arrivals
+from loadtests.errors import LoadTestError
 from loadtests.launch import Generator
-from pipelines import results
+from pipelines import bench
+from pipelines.experiment import Load, Workload
+from pipelines.progress import Display
+from pipelines.results import Comparison, Results
+from pipelines.store import RunFolder
+from serving import engines
 from serving.engines.contract import Usage
+
+MODEL = "trial"
+WARMUP_S = 3.0
 
 
 @dataclass(frozen=True)
 class Arm:
-    """A running endpoint, and how it is loaded."""
+    """A running server, and how it is loaded."""
 
     name: str
     """What it is called in comparisons; each arm of a trial has its own."""
@@ -22,7 +37,7 @@ class Arm:
     protocol: str
     model: str
     payloads: Path
-    """An `.npz` of `loadtests.payloads.save`."""
+    """An `.npz` of `loadtests.payloads.save`; all arms of a trial have the same requests and the same arrivals."""
     arrivals: Arrivals
     usage: Callable[[], Usage] | None = None
     """CPU and memory of the server so far; None where it is not ours to look into."""
@@ -38,9 +53,60 @@ def trial(
     block_s: float,
     seed: int,
     say: Callable[[str], None] | None = None,
-) -> list[results.Comparison]:
-    """Compare the arms on `budget_s` seconds of measured blocks of all of them together; a pilot may ask for fewer.
+) -> list[Comparison]:
+    """Compare the arms on at most `budget_s` seconds of blocks, all arms together; a pilot may ask for fewer.
 
-    Raises `LoadTestError` where a block could not be measured, and `ServerGone` where a server has ended.
+    Empty where the measurement stayed spoiled. Raises `LoadTestError` where a server could not hold out.
     """
-    raise NotImplementedError
+    return measured(arms, generator, budget_s=budget_s, block_s=block_s, seed=seed, say=say)[0]
+
+
+def measured(
+    arms: Sequence[Arm],
+    generator: Generator,
+    *,
+    budget_s: float,
+    block_s: float,
+    seed: int,
+    say: Callable[[str], None] | None = None,
+) -> tuple[list[Comparison], Results]:
+    """As `trial`, with the results the comparisons were taken from; arms are cells whose `server` is their name."""
+    first = arms[0]
+    workload = Workload.model_validate({"name": "trial", "arrivals": dataclasses.asdict(first.arrivals)})
+    load = Load(workloads=(workload,), budget_s=budget_s, block_s=block_s, warmup_s=WARMUP_S, seed=seed)
+    asked = bench.experiment("trial", MODEL, first.protocol, load)
+    inputs = payloads.load(first.payloads)
+    servers = [
+        bench.running(bench.cell(MODEL, arm.name, arm.protocol), arm.url, arm.model, inputs, arm.usage or _unseen)
+        for arm in arms
+    ]
+    names = {each.cell.id: arm.name for each, arm in zip(servers, arms, strict=True)}
+    console = Console(file=_Lines(say), width=200)
+    left = bench.time_left(asked, len(arms))
+    with tempfile.TemporaryDirectory() as scratch, Display(console, left) as display:
+        folder = RunFolder(Path(scratch))
+        folder.samples.mkdir()
+        on = bench.Bench(folder, generator, engines.load("process", folder.path, folder.logs), first.cpus)
+        results = bench.sit(asked, servers, on, {}, display)
+    for cell in results.cells:
+        if cell.status == "failed":
+            raise LoadTestError(f"{names[cell.id]}: {cell.reason}", cell.detail or "")
+    comparisons = [found.model_copy(update={"a": names[found.a], "b": names[found.b]}) for found in results.comparisons]
+    return comparisons, results
+
+
+def _unseen() -> None:
+    return None
+
+
+class _Lines(io.StringIO):
+    """A stream that hands what is printed to it to `say`, or drops it."""
+
+    def __init__(self, say: Callable[[str], None] | None) -> None:
+        super().__init__()
+        self._say = say
+
+    def write(self, text: str) -> int:
+        if self._say and text.strip():
+            self._say(text.rstrip("\n"))
+        return len(text)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from loadtests.launch import Generator
+from loadtests.machine import Watch
 from models.cases import Case, Reference
 from pipelines import history
 from pipelines.artifacts import Artifact
@@ -33,6 +35,11 @@ class Sitting:
     generator: Generator
     display: Display
 
+    @cached_property
+    def watch(self) -> Watch:
+        """One for the whole sitting: it remembers the highest clock."""
+        return Watch(self.budget.cpus, self.generator.cpus)
+
     def fail(self, cell: Cell, stage: Stage, reason: str, detail: str = "") -> None:
         """The cell goes no further; the run does."""
         self.journal.add(Failed(cell=cell.id, stage=stage, reason=reason, detail=detail))
@@ -58,7 +65,9 @@ class Candidate:
 class Endpoint(Protocol):
     """A server that can be loaded: a `Deployment` of ours, or one that somebody else runs."""
 
-    url: str
+    @property
+    def url(self) -> str:
+        """Where it answers."""
 
     def usage(self) -> Usage | None:
         """CPU and memory; None where they cannot be seen. Raises `ServerGone` where the server has ended."""
