@@ -44,7 +44,7 @@ def _cold_starts(sitting: Sitting, candidate: Candidate, stack: ExitStack) -> De
     probe = served.probe(cell.protocol, candidate.artifact.manifest.id, first, sitting.experiment.tolerance)
 
     def deploy() -> AbstractContextManager[Deployment]:
-        return sitting.engine.deploy(candidate.server, candidate.artifact.folder, sitting.budget, probe)
+        return sitting.engine.deploy(candidate.server, candidate.artifact.folder, sitting.budget, probe, cell.protocol)
 
     seconds = []
     if cell.id not in known:

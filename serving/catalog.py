@@ -9,11 +9,16 @@ import os
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from serving.errors import ServingError, UnknownServer
 
 PLUGINS = "DEPLOY_COMPARE_SERVERS"
+
+
+def is_grpc(protocol: str) -> bool:
+    """Whether a protocol is one of gRPC, by its name: `oip-grpc`, `tfs-grpc`."""
+    return protocol.endswith("-grpc")
 
 
 class Server(BaseModel):
@@ -31,10 +36,19 @@ class Server(BaseModel):
     protocols: tuple[str, ...]
     command: tuple[str, ...]
     """What to start, without the interpreter: `-m serving.reference …` is run by the environment's Python."""
+    grpc_arguments: tuple[str, ...] = ()
+    """Added to `command`, with the placeholder {grpc_port}, where the protocol is one of gRPC; others do without."""
     ready_path: str
     dockerfile: Path
     """Relative to the folder, or absolute."""
     start_timeout_s: float = 120.0
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Server:
+        for protocol in self.protocols:
+            if is_grpc(protocol) and not any("{grpc_port}" in part for part in self.grpc_arguments):
+                raise ValueError(f"{protocol} needs grpc_arguments with {{grpc_port}}")
+        return self
 
     @property
     def requirements(self) -> Path:

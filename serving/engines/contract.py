@@ -42,12 +42,15 @@ class Usage:
     cpu_s: float
     memory_bytes: int
     memory_peak_bytes: int
+    processes: frozenset[tuple[int, float]]
+    """Those that run now, by pid and start time in seconds since boot: one that is missing later has ended."""
 
 
 class Deployment(Protocol):
     """One running server. Left the `with` block, it is gone."""
 
     url: str
+    """Of the protocol it was deployed for: `http://…`, or `grpc://…`."""
     cold_start_s: float
     """From the start command to the first correct response, in seconds."""
 
@@ -76,9 +79,11 @@ class Engine(Protocol):
         """Build (or find) what the server starts from; raises `BuildFailed`."""
 
     def deploy(
-        self, server: Server, artifact: Path, budget: Budget, probe: Callable[[str], bool]
+        self, server: Server, artifact: Path, budget: Budget, probe: Callable[[str], bool], protocol: str
     ) -> AbstractContextManager[Deployment]:
-        """Start the server on a free loopback port with the artifact, and wait until `probe(url)` is True.
+        """Start the server on free loopback ports with the artifact, and wait until `probe(url)` is True.
+
+        `url` is that of the protocol; a server asked over HTTP does not open gRPC beside it, which would cost memory.
 
         `probe` returns False while the server is not ready and raises what it finds wrong with a response. Raises
         `DidNotStart` with the log's tail where the server exits or is not ready in time.

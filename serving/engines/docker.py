@@ -57,10 +57,10 @@ class Docker:
             raise BuildFailed(f"cannot build the image of {server.name}: {exc}") from exc
 
     def deploy(
-        self, server: Server, artifact: Path, budget: Budget, probe: Callable[[str], bool]
+        self, server: Server, artifact: Path, budget: Budget, probe: Callable[[str], bool], protocol: str
     ) -> AbstractContextManager[Deployment]:
         """See `Engine.deploy`."""
-        return launch.on_free_port(partial(self._on_port, server, artifact, budget, probe))
+        return launch.on_free_ports(protocol, partial(self._on_ports, server, artifact, budget, probe))
 
     @answering()
     def sweep(self) -> list[str]:
@@ -79,8 +79,8 @@ class Docker:
         return docker.from_env(timeout=CALL_TIMEOUT_S)
 
     @contextmanager
-    def _on_port(
-        self, server: Server, artifact: Path, budget: Budget, probe: Callable[[str], bool], port: int
+    def _on_ports(
+        self, server: Server, artifact: Path, budget: Budget, probe: Callable[[str], bool], ports: launch.Ports
     ) -> Iterator[Deployment]:
         image = self.prepare(server, lambda _: None).reference
         log = log_path(self._logs, server.name, artifact)
@@ -88,11 +88,11 @@ class Docker:
         with readable_by_all(artifact, self._cache / "readable") as mounted:
             try:
                 options = containers.options(mounted, budget)
-                command = launch.arguments(server, containers.ARTIFACT, port, budget)
+                command = launch.arguments(server, containers.ARTIFACT, ports, budget)
                 with answering(DidNotStart):
                     created = self._client.containers.create(image, command, name=name, **options)
                 started = time.perf_counter()
-                deployment = Container(self._client, created, f"http://{launch.HOST}:{port}", budget)
+                deployment = Container(self._client, created, ports.url, budget)
                 deployment.cold_start_s = launch.wait_until_ready(deployment, probe, started, server.start_timeout_s)
                 yield deployment
             finally:

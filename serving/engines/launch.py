@@ -7,10 +7,11 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from serving.catalog import Server
+from serving.catalog import Server, is_grpc
 from serving.engines.contract import Budget, Deployment
 from serving.errors import DidNotStart
 
@@ -27,14 +28,35 @@ THREAD_VARIABLES = (
 )
 
 
+_TAKEN = ("address already in use", "failed to bind to address")
+"""What servers write of a port that is taken, the second one gRPC's library."""
+
+
 class PortTaken(DidNotStart):
     """Another process took the port between its choice and the server's start."""
 
 
-def arguments(server: Server, artifact: str, port: int, budget: Budget) -> list[str]:
+@dataclass(frozen=True)
+class Ports:
+    """Where one server listens: always for HTTP, and for gRPC where that is what it is asked over."""
+
+    http: int
+    grpc: int | None
+
+    @property
+    def url(self) -> str:
+        """Of the protocol that the server is asked over."""
+        return f"http://{HOST}:{self.http}" if self.grpc is None else f"grpc://{HOST}:{self.grpc}"
+
+
+def arguments(server: Server, artifact: str, ports: Ports, budget: Budget) -> list[str]:
     """The server's command with its placeholders filled; `artifact` is the folder as the server sees it."""
-    values = {"artifact": artifact, "host": HOST, "port": str(port), "threads": str(len(budget.cpus))}
-    return [part.format(**values) for part in server.command]
+    values = {"artifact": artifact, "host": HOST, "port": str(ports.http), "threads": str(len(budget.cpus))}
+    parts = server.command
+    if ports.grpc is not None:
+        values["grpc_port"] = str(ports.grpc)
+        parts += server.grpc_arguments
+    return [part.format(**values) for part in parts]
 
 
 def thread_environment(budget: Budget) -> dict[str, str]:
@@ -43,12 +65,12 @@ def thread_environment(budget: Budget) -> dict[str, str]:
 
 
 @contextmanager
-def on_free_port(start: Callable[[int], AbstractContextManager[Deployment]]) -> Iterator[Deployment]:
-    """Start on a free loopback port, and on another one where it was taken meanwhile."""
+def on_free_ports(protocol: str, start: Callable[[Ports], AbstractContextManager[Deployment]]) -> Iterator[Deployment]:
+    """Start on free loopback ports for that protocol, and on others where one was taken meanwhile."""
     with ExitStack() as stack:
         for attempt in range(1, PORT_ATTEMPTS + 1):
             try:
-                deployment = stack.enter_context(start(free_port()))
+                deployment = stack.enter_context(start(_free_ports(protocol)))
                 break
             except PortTaken:
                 if attempt == PORT_ATTEMPTS:
@@ -87,7 +109,7 @@ def wait_until_ready(server: Starting, probe: Callable[[str], bool], started: fl
 
 def ended(how: str, log: str) -> DidNotStart:
     """The error for a server that ended before it answered; `log` is what it wrote."""
-    if "address already in use" in log.lower():
+    if any(words in log.lower() for words in _TAKEN):
         return PortTaken(how, log)
     said = [line for line in log.splitlines() if line.strip()]
     return DidNotStart(f"{how}: {said[-1].strip()}" if said else how, log)
@@ -103,6 +125,12 @@ def tail(path: Path, lines: int, start: int = 0) -> str:
     except OSError:
         return ""
     return "\n".join(text.splitlines()[-lines:])
+
+
+def _free_ports(protocol: str) -> Ports:
+    http = free_port()
+    grpc = free_port() if is_grpc(protocol) else None
+    return _free_ports(protocol) if grpc == http else Ports(http, grpc)
 
 
 def free_port() -> int:

@@ -24,7 +24,7 @@ class Owned:
 def mark(run_id: str) -> Owned:
     """Make this process the owner of everything it starts from now on."""
     os.environ[RUN] = run_id
-    os.environ[OWNER] = f"{os.getpid()}:{_start_ticks(os.getpid())}:{_boot_id()}"
+    os.environ[OWNER] = f"{os.getpid()}:{start_ticks(os.getpid())}:{_boot_id()}"
     return current()
 
 
@@ -39,10 +39,10 @@ def alive(owner: str) -> bool:
     """Whether the owner's process still runs; an owner that cannot be read is one of no living run."""
     pid, _, rest = owner.partition(":")
     ticks, _, boot_id = rest.partition(":")
-    return pid.isdigit() and boot_id == _boot_id() and ticks == _start_ticks(int(pid))
+    return pid.isdigit() and boot_id == _boot_id() and ticks == start_ticks(int(pid))
 
 
-def _start_ticks(pid: int) -> str | None:
+def start_ticks(pid: int) -> str | None:
     """Field 22 of /proc/<pid>/stat; None where the process has ended, or waits only to be reaped."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()

@@ -45,27 +45,27 @@ class Process:
         return Prepared(str(folder), digest, environments.size_bytes(folder), None)
 
     def deploy(
-        self, server: Server, artifact: Path, budget: Budget, probe: Callable[[str], bool]
+        self, server: Server, artifact: Path, budget: Budget, probe: Callable[[str], bool], protocol: str
     ) -> AbstractContextManager[Deployment]:
         """See `Engine.deploy`."""
-        return launch.on_free_port(partial(self._on_port, server, artifact, budget, probe))
+        return launch.on_free_ports(protocol, partial(self._on_ports, server, artifact, budget, probe))
 
     def sweep(self) -> list[str]:
         """Kill the processes that runs no longer alive left behind."""
         return orphans.kill()
 
     @contextmanager
-    def _on_port(
-        self, server: Server, artifact: Path, budget: Budget, probe: Callable[[str], bool], port: int
+    def _on_ports(
+        self, server: Server, artifact: Path, budget: Budget, probe: Callable[[str], bool], ports: launch.Ports
     ) -> Iterator[Deployment]:
         python = Path(self.prepare(server, lambda _: None).reference) / "bin" / "python"
         log = log_path(self._logs, server.name, artifact)
         with log.open("ab") as file:
             log_start = file.tell()
-            command = [str(python), *launch.arguments(server, str(artifact.resolve()), port, budget)]
+            command = [str(python), *launch.arguments(server, str(artifact.resolve()), ports, budget)]
             started = time.perf_counter()
             process = spawn(command, budget, file.fileno())
-        deployment = ChildProcess(process, f"http://{launch.HOST}:{port}", log, log_start)
+        deployment = ChildProcess(process, ports.url, log, log_start)
         try:
             deployment.cold_start_s = launch.wait_until_ready(deployment, probe, started, server.start_timeout_s)
             yield deployment

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
 import psutil
 
+from serving.engines import owner
 from serving.engines.contract import Usage
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def of(pid: int) -> Usage | None:
@@ -20,18 +24,31 @@ def of(pid: int) -> Usage | None:
         root = psutil.Process(pid)
         if root.status() == psutil.STATUS_ZOMBIE:
             return None
-        processes = [root, *root.children(recursive=True)]
-        cpu_s = _cpu_s(root)
-        memory, peak = _memory(pid)
+        children = root.children(recursive=True)
+        found = _own(root)
     except (psutil.NoSuchProcess, OSError):
         return None
-    for child in processes[1:]:
+    for child in children:
         try:
-            child_cpu_s, (child_memory, child_peak) = _cpu_s(child), _memory(child.pid)
+            own = _own(child)
         except (psutil.NoSuchProcess, OSError):
             continue  # ended since it was listed: its CPU time is its parent's by now
-        cpu_s, memory, peak = cpu_s + child_cpu_s, memory + child_memory, peak + child_peak
-    return Usage(cpu_s, memory, peak)
+        found = Usage(
+            found.cpu_s + own.cpu_s,
+            found.memory_bytes + own.memory_bytes,
+            found.memory_peak_bytes + own.memory_peak_bytes,
+            found.processes | own.processes,
+        )
+    return found
+
+
+def _own(process: psutil.Process) -> Usage:
+    """Of one process, and the CPU time of its children already reaped; one that waits to be reaped does not run."""
+    memory, peak = _memory(process.pid)
+    # The kernel's own start time: psutil's moves when the wall clock is set.
+    ticks = owner.start_ticks(process.pid)
+    running = frozenset() if ticks is None else frozenset({(process.pid, int(ticks) / TICKS_PER_S)})
+    return Usage(_cpu_s(process), memory, peak, running)
 
 
 def _cpu_s(process: psutil.Process) -> float:

@@ -21,7 +21,9 @@ if __name__ == "__main__":
     owner.mark("run-that-was-killed")
     child = subprocess.Popen(["sleep", "300"], start_new_session=True, stdout=subprocess.DEVNULL)
     os.kill(child.pid, signal.SIGSTOP)
-    with load(name, ROOT / ".cache", Path(logs)).deploy(SERVER, Path(artifact), BUDGET, PROBE) as deployment:
+    with load(name, ROOT / ".cache", Path(logs)).deploy(
+        SERVER, Path(artifact), BUDGET, PROBE, "oip-http"
+    ) as deployment:
         deployment.pause()
         print(deployment.url, child.pid, flush=True)
         time.sleep(300)

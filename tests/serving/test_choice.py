@@ -48,7 +48,7 @@ def test_an_unknown_engine_is_refused_with_the_known_ones(tmp_path: Path) -> Non
 
 def test_an_owner_is_alive_as_long_as_its_process() -> None:
     sleeper = subprocess.Popen(["sleep", "60"])
-    pid, ticks, boot_id = f"{sleeper.pid}", owner._start_ticks(sleeper.pid), owner._boot_id()
+    pid, ticks, boot_id = f"{sleeper.pid}", owner.start_ticks(sleeper.pid), owner._boot_id()
     assert owner.alive(f"{pid}:{ticks}:{boot_id}")
     assert not owner.alive(f"{pid}:{int(ticks or 0) + 1}:{boot_id}")  # the pid was reused
     assert not owner.alive(f"{pid}:{ticks}:another-boot")
@@ -76,7 +76,7 @@ def test_marking_reaches_the_children(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_sweep_spares_the_living_and_everybody_elses() -> None:
-    environment = {**os.environ, owner.OWNER: f"1:{owner._start_ticks(1)}:{owner._boot_id()}"}
+    environment = {**os.environ, owner.OWNER: f"1:{owner.start_ticks(1)}:{owner._boot_id()}"}
     living = subprocess.Popen(["sleep", "60"], env=environment)
     unmarked = subprocess.Popen(["sleep", "60"], env={name: v for name, v in os.environ.items() if name != owner.OWNER})
     orphan = subprocess.Popen(["sleep", "60"], env={**os.environ, owner.OWNER: "1:1:dead", owner.RUN: "r7"})

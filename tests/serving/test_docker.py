@@ -50,7 +50,7 @@ def ours(client: docker.DockerClient) -> list[Any]:
 
 
 def test_a_server_is_confined(engine: Docker, client: docker.DockerClient, artifacts: Artifacts) -> None:
-    with engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE):
+    with engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE, "oip-http"):
         (container,) = ours(client)
         host, config = container.attrs["HostConfig"], container.attrs["Config"]
         assert config["User"] == "65532:65532"
@@ -84,7 +84,7 @@ def test_a_server_that_wants_too_much_memory_says_so(
     budget = Budget(cpus=(1,), memory_bytes=2**27, pids=128)
     with (
         pytest.raises(DidNotStart, match=r"out of memory \(limit 128 MiB\)"),
-        engine.deploy(greedy, artifacts("onnx"), budget, PROBE),
+        engine.deploy(greedy, artifacts("onnx"), budget, PROBE, "oip-http"),
     ):
         pass
     assert ours(client) == []

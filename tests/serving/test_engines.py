@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import sys
 import time
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 
 from serving import catalog
@@ -30,14 +32,16 @@ def test_every_server_is_built_and_serves(engine: Engine, name: str, form: str, 
     server = catalog.load(name)
     prepared = engine.prepare(server, print)
     assert prepared.total_bytes > (prepared.base_bytes or 0)
-    with engine.deploy(server, artifacts(form), BUDGET, partial(probe, model=tiny.name(form))) as deployment:
+    with engine.deploy(
+        server, artifacts(form), BUDGET, partial(probe, model=tiny.name(form)), "oip-http"
+    ) as deployment:
         assert 0 < deployment.cold_start_s < 60
         assert deployment.url.startswith("http://127.0.0.1:")
         assert probe(deployment.url, tiny.name(form))
 
 
 def test_usage_grows_with_work_and_not_without(engine: Engine, artifacts: Artifacts) -> None:
-    with engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE) as deployment:
+    with engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE, "oip-http") as deployment:
         before = deployment.usage()
         for _ in range(200):
             PROBE(deployment.url)
@@ -48,8 +52,58 @@ def test_usage_grows_with_work_and_not_without(engine: Engine, artifacts: Artifa
         assert deployment.usage().cpu_s - after.cpu_s < 0.02
 
 
+def test_over_grpc_it_listens_for_both_and_over_http_for_one(engine: Engine, artifacts: Artifacts) -> None:
+    for protocol, scheme, ports in (("oip-grpc", "grpc", 2), ("oip-http", "http", 1)):
+        with engine.deploy(SERVER, artifacts("onnx"), BUDGET, _accepts, protocol) as deployment:
+            assert deployment.url.startswith(f"{scheme}://127.0.0.1:")
+            process = server_process(deployment.url)
+            assert process is not None
+            assert len([each for each in process.net_connections() if each.status == "LISTEN"]) == ports
+
+
+def _accepts(url: str) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_another_port_of_grpc_is_tried_where_the_first_is_taken(
+    engine: Engine, artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from serving.engines import launch
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = iter([launch.free_port(), taken.getsockname()[1], launch.free_port(), launch.free_port()])
+        asked = []
+
+        def accepts(url: str) -> bool:
+            asked.append(url)
+            return _accepts(url) and len(set(asked)) > 1  # whoever accepts on the first port is not the server
+
+        monkeypatch.setattr(launch, "free_port", lambda: next(ports))
+        with engine.deploy(SERVER, artifacts("onnx"), BUDGET, accepts, "oip-grpc") as deployment:
+            assert not deployment.url.endswith(f":{taken.getsockname()[1]}")
+
+
+def test_usage_names_the_processes_so_that_one_that_ended_is_missed(engine: Engine, artifacts: Artifacts) -> None:
+    code = "import subprocess, sys, time; subprocess.Popen(['sleep', '60']); time.sleep(60)"
+    server = SERVER.model_copy(update={"command": ("-c", code)})
+    with engine.deploy(server, artifacts("onnx"), BUDGET, lambda _: True, "oip-http") as deployment:
+        deadline = time.perf_counter() + 10
+        while len(before := deployment.usage().processes) < 2 and time.perf_counter() < deadline:
+            time.sleep(0.02)
+        assert deployment.usage().processes == before
+        child = max(before, key=lambda process: process[1])
+        psutil.Process(child[0]).kill()
+        while deployment.usage().processes == before and time.perf_counter() < deadline:
+            time.sleep(0.02)
+        assert before - deployment.usage().processes == {child}
+
+
 def test_a_paused_server_uses_no_cpu_and_a_resumed_one_answers(engine: Engine, artifacts: Artifacts) -> None:
-    with engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE) as deployment:
+    with engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE, "oip-http") as deployment:
         deployment.pause()
         before = deployment.usage()
         time.sleep(0.5)
@@ -60,7 +114,7 @@ def test_a_paused_server_uses_no_cpu_and_a_resumed_one_answers(engine: Engine, a
 
 
 def test_the_cpuset_is_the_budgets(engine: Engine, artifacts: Artifacts) -> None:
-    with engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE) as deployment:
+    with engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE, "oip-http") as deployment:
         process = server_process(deployment.url)
         assert process is not None
         assert process.cpu_affinity() == [1]
@@ -68,8 +122,8 @@ def test_the_cpuset_is_the_budgets(engine: Engine, artifacts: Artifacts) -> None
 
 def test_several_servers_stand_side_by_side(engine: Engine, artifacts: Artifacts) -> None:
     with (
-        engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE) as one,
-        engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE) as other,
+        engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE, "oip-http") as one,
+        engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE, "oip-http") as other,
     ):
         assert one.url != other.url
         one.pause()
@@ -78,7 +132,7 @@ def test_several_servers_stand_side_by_side(engine: Engine, artifacts: Artifacts
 
 def test_the_log_is_there_while_it_runs_and_kept_afterwards(engine: Engine, artifacts: Artifacts, logs: Path) -> None:
     line = f'"event":"loaded","model":"{tiny.name("onnx")}"'
-    with engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE) as deployment:
+    with engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE, "oip-http") as deployment:
         assert line in deployment.logs()
     assert line in (logs / f"reference-onnx-{tiny.name('onnx')}.log").read_text()
 
@@ -91,7 +145,7 @@ def test_it_is_gone_after_an_exception(
     url = ""
     with (  # noqa: PT012  # the deployment's block is what is tested
         pytest.raises(error),
-        engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE) as deployment,
+        engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE, "oip-http") as deployment,
     ):
         url = deployment.url
         if paused:
@@ -102,7 +156,7 @@ def test_it_is_gone_after_an_exception(
 
 
 def test_a_server_that_ended_is_gone_for_good(engine: Engine, artifacts: Artifacts) -> None:
-    with engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE) as deployment:
+    with engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE, "oip-http") as deployment:
         process = server_process(deployment.url)
         assert process is not None
         process.kill()
@@ -119,7 +173,7 @@ def test_a_broken_artifact_does_not_start_and_says_why(engine: Engine, artifacts
         file.write(b"x")
     with (
         pytest.raises(DidNotStart, match=r"exited with 1: .*model\.onnx: was changed") as caught,
-        engine.deploy(SERVER, folder, BUDGET, PROBE),
+        engine.deploy(SERVER, folder, BUDGET, PROBE, "oip-http"),
     ):
         pass
     assert "was changed" in caught.value.detail
@@ -131,7 +185,7 @@ def test_an_artifact_that_only_its_owner_may_read_is_served(
     folder = shutil.copytree(artifacts("onnx"), tmp_path / "artifact")
     folder.chmod(0o700)
     (folder / "model.onnx").chmod(0o600)
-    with engine.deploy(SERVER, folder, BUDGET, PROBE) as deployment:
+    with engine.deploy(SERVER, folder, BUDGET, PROBE, "oip-http") as deployment:
         assert PROBE(deployment.url)
 
 
@@ -141,7 +195,7 @@ def test_a_server_that_is_never_ready_is_given_up(engine: Engine, artifacts: Art
     started = time.perf_counter()
     with (
         pytest.raises(DidNotStart, match="no correct response within 1 s") as caught,
-        engine.deploy(server, artifacts("onnx"), BUDGET, PROBE),
+        engine.deploy(server, artifacts("onnx"), BUDGET, PROBE, "oip-http"),
     ):
         pass
     assert "still loading" in caught.value.detail
@@ -152,7 +206,7 @@ def test_cpus_that_are_not_there_are_one_clear_line(engine: Engine, artifacts: A
     budget = Budget(cpus=(511,), memory_bytes=2**30, pids=64)
     with (
         pytest.raises(DidNotStart, match=r"(?i)cpus") as caught,
-        engine.deploy(SERVER, artifacts("onnx"), budget, PROBE),
+        engine.deploy(SERVER, artifacts("onnx"), budget, PROBE, "oip-http"),
     ):
         pass
     assert "\n" not in str(caught.value)
@@ -164,7 +218,7 @@ def test_a_probe_that_finds_a_wrong_answer_ends_the_deployment(engine: Engine, a
 
     with (
         pytest.raises(ValueError, match="wrong answer") as caught,
-        engine.deploy(SERVER, artifacts("onnx"), BUDGET, wrong),
+        engine.deploy(SERVER, artifacts("onnx"), BUDGET, wrong, "oip-http"),
     ):
         pass
     assert server_process(str(caught.value).rpartition(" ")[2]) is None
@@ -175,12 +229,12 @@ def test_another_port_is_tried_where_the_first_is_taken(
 ) -> None:
     from serving.engines import launch
 
-    with engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE) as first:
+    with engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE, "oip-http") as first:
         taken = int(first.url.rpartition(":")[2])
         ports = iter([taken, launch.free_port()])
         monkeypatch.setattr(launch, "free_port", lambda: next(ports))
         first.pause()  # or the probe would find it at the taken port, and take it for the second
-        with engine.deploy(SERVER, artifacts("onnx"), BUDGET, _quick_probe) as second:
+        with engine.deploy(SERVER, artifacts("onnx"), BUDGET, _quick_probe, "oip-http") as second:
             assert second.url != first.url
 
 
@@ -198,7 +252,7 @@ def test_what_a_killed_run_leaves_is_swept_and_the_living_left_alone(
     engine: Engine, artifacts: Artifacts, logs: Path
 ) -> None:
     command = [sys.executable, "-m", "tests.serving.killed_run", engine.name, str(artifacts("onnx")), str(logs)]
-    with engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE) as living:
+    with engine.deploy(SERVER, artifacts("onnx"), BUDGET, PROBE, "oip-http") as living:
         run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             assert run.stdout is not None
