@@ -6,16 +6,28 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from loadtests import gates, samples
+from loadtests import gates, machine, samples
+from loadtests.machine import Readings
 from loadtests.samples import Samples
 from pipelines import blocks, decide, history, results
-from pipelines.experiment import Experiment
-from pipelines.journal import AnyEvent, BlockMeasured, Deployed, Exported, ParityChecked, QualityChecked, Sitting
+from pipelines.experiment import Experiment, Workload
+from pipelines.journal import (
+    AnyEvent,
+    BlockMeasured,
+    Deployed,
+    Exported,
+    ParityChecked,
+    QualityChecked,
+    Sitting,
+    WarmedUp,
+)
 from pipelines.plan import Cell, Plan
 
 Read = Callable[[str], Samples]
 """The raw samples of a block, by the name the journal has for them."""
 
+INTERVALS = 40
+"""Into which the window of a load's blocks is cut to show latency over time."""
 SPECTRUM = (1, 5, 10, 25, 50, 75, 90, 95, 99, 99.9)
 
 
@@ -72,6 +84,7 @@ def _cell(cell: Cell, facts: Facts, events: Sequence[AnyEvent], read: Read) -> r
         quality=next((event.quality for event in own if isinstance(event, QualityChecked)), None),
         deploy=_deploy(own),
         loads=loads,
+        warm_up=next((event.warm_up for event in reversed(own) if isinstance(event, WarmedUp)), None),
     )
 
 
@@ -127,49 +140,89 @@ def _deploy(own: Sequence[AnyEvent]) -> results.Deploy | None:
 
 def _loads(cell: Cell, experiment: Experiment, own: Sequence[AnyEvent], read: Read) -> list[results.Load]:
     loads = []
+    limit_ms = _limit_ms(cell.model, experiment)
     for workload in experiment.workloads_of(cell.model):
         events = history.counting_blocks(own, cell.id, workload.name)
         if events:
-            loads.append(_load(workload.name, events, [read(event.samples) for event in events]))
+            loads.append(_load(workload, events, [read(event.samples) for event in events], limit_ms))
     return loads
 
 
-def _load(workload: str, events: Sequence[BlockMeasured], raw: Sequence[Samples]) -> results.Load:
+def _limit_ms(model: str, experiment: Experiment) -> float | None:
+    """What an answer is worth waiting for: the SLO's bound on its highest percentile."""
+    slo = next((each.slo for each in experiment.load.capacity if not each.models or model in each.models), None)
+    return slo.p99_ms or slo.p90_ms or slo.p50_ms if slo else None
+
+
+def _load(
+    workload: Workload, events: Sequence[BlockMeasured], raw: Sequence[Samples], limit_ms: float | None
+) -> results.Load:
     pooled = samples.figures(*raw)
-    each = tuple(_block(event, samples.figures(block)) for event, block in zip(events, raw, strict=True))
-    cpu_fraction = max(event.generator_cpu_fraction for event in events)
+    each = [samples.figures(block) for block in raw]
     offered = [event.offered_rps for event in events if event.offered_rps is not None]
     offered_rps = sum(offered) / len(offered) if offered else None
-    # A p99 needs more requests and is withheld without them; a load too short for a p90 is not worth reporting.
-    least = samples.samples_needed(0.90)
-    judged = gates.judge(pooled, offered_rps=offered_rps, cpu_fraction=cpu_fraction, least_requests=least)
-    used_s = [event.server_cpu_s for event in events if event.server_cpu_s is not None]
-    server_cpu_s = sum(used_s) if len(used_s) == len(events) else None
+    server_cpu_s = [event.server_cpu_s for event in events if event.server_cpu_s is not None]
+    cpu_fraction = max(event.generator_cpu_fraction for event in events)
+    judged = _gates(pooled, each, events, offered_rps)
     return results.Load(
-        workload=workload,
+        workload=workload.name,
         offered_rps=offered_rps,
         achieved_rps=pooled.requests_per_s,
         requests=pooled.requests,
         errors=pooled.errors,
+        goodput_rps=_goodput_rps(raw, limit_ms) if limit_ms else None,
+        payload_batch=workload.payload_batch,
         latency_ms=blocks.percentiles(pooled.latency_ms),
+        latency_upper_ms=blocks.percentiles(pooled.latency_upper_ms),
+        service_ms=blocks.percentiles(pooled.service_ms),
+        lag_ms=blocks.percentiles(pooled.lag_ms),
+        over_time=tuple(
+            results.Instant(**dataclasses.asdict(interval)) for interval in samples.over_time(raw, INTERVALS)
+        ),
         spectrum_ms=tuple(samples.spectrum(raw, SPECTRUM)),
-        cpu_ms_per_request=blocks.cpu_ms_per_request(server_cpu_s, pooled),
+        cpu_ms_per_request=blocks.cpu_ms_per_request(
+            sum(server_cpu_s) if len(server_cpu_s) == len(events) else None, pooled
+        ),
         generator=results.Generator(lag_p99_ms=pooled.lag_ms.p99, cpu_fraction=cpu_fraction),
         valid=all(gate.passed for gate in judged),
         gates=tuple(results.Gate(**dataclasses.asdict(gate)) for gate in judged),
-        blocks=each,
+        blocks=tuple(blocks.of_event(event, seen) for event, seen in zip(events, each, strict=True)),
     )
 
 
-def _block(event: BlockMeasured, seen: samples.Figures) -> results.BlockFigures:
-    return blocks.figures(
-        seen,
-        round_=event.round,
-        attempt=event.attempt,
-        server_cpu_s=event.server_cpu_s,
-        generator_cpu_fraction=event.generator_cpu_fraction,
-        machine=event.machine,
+def _gates(
+    pooled: samples.Figures,
+    each: Sequence[samples.Figures],
+    events: Sequence[BlockMeasured],
+    offered_rps: float | None,
+) -> list[gates.Gate]:
+    """Those of the load as a whole; where a block is still spoiled after all repeats, its failed gate in their place.
+
+    A p99 needs more requests and is withheld without them; a load too short for a p90 is not worth reporting.
+    """
+    readings = [Readings(**event.machine.model_dump()) for event in events]
+    spoiled = {
+        gate.name: gate
+        for event, figures, seen in zip(events, each, readings, strict=True)
+        for gate in gates.judge(
+            figures, offered_rps=None, cpu_fraction=event.generator_cpu_fraction, machine=seen, least_requests=1
+        )
+        if gate.name in gates.SPOILING and not gate.passed
+    }
+    judged = gates.judge(
+        pooled,
+        offered_rps=offered_rps,
+        cpu_fraction=max(event.generator_cpu_fraction for event in events),
+        machine=machine.worst(readings),
+        least_requests=samples.samples_needed(0.90),
     )
+    return [gate if not gate.passed else spoiled.get(gate.name, gate) for gate in judged]
+
+
+def _goodput_rps(raw: Sequence[Samples], limit_ms: float) -> float:
+    """Of all blocks, weighted by their windows."""
+    good = sum(samples.goodput_rps(block, limit_ms) * block.duration_s for block in raw)
+    return good / sum(block.duration_s for block in raw)
 
 
 def _comparisons(cells: Sequence[results.Cell]) -> list[results.Comparison]:

@@ -6,6 +6,7 @@ import dataclasses
 
 from loadtests import samples
 from pipelines import results
+from pipelines.journal import BlockMeasured
 
 
 def figures(
@@ -42,3 +43,15 @@ def cpu_ms_per_request(server_cpu_s: float | None, seen: samples.Figures) -> flo
 
 def percentiles(of: samples.Percentiles) -> results.Percentiles:
     return results.Percentiles(**dataclasses.asdict(of))
+
+
+def of_event(event: BlockMeasured, seen: samples.Figures) -> results.BlockFigures:
+    """The figures of a block that the journal has."""
+    return figures(
+        seen,
+        round_=event.round,
+        attempt=event.attempt,
+        server_cpu_s=event.server_cpu_s,
+        generator_cpu_fraction=event.generator_cpu_fraction,
+        machine=event.machine,
+    )

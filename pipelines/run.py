@@ -12,12 +12,27 @@ from pathlib import Path
 
 from rich.console import Console
 
-from loadtests import samples
+from loadtests import replay, samples
+from loadtests.errors import ReplayError
 from loadtests.launch import Generator
-from pipelines import deploy, environment, experiment, history, measure, prepare, report, results, store
+from pipelines import (
+    batching,
+    deploy,
+    drive,
+    environment,
+    experiment,
+    history,
+    measure,
+    prepare,
+    report,
+    results,
+    rounds,
+    store,
+    warm_up,
+)
 from pipelines.assemble import Facts, assemble
 from pipelines.errors import BadExperiment, BadRun, OutputUnwritable
-from pipelines.experiment import Experiment
+from pipelines.experiment import Experiment, ReplayArrivals
 from pipelines.journal import AnyEvent, Journal
 from pipelines.journal import Sitting as SittingEnded
 from pipelines.known import discover
@@ -129,13 +144,13 @@ def _model(sitting: Sitting, model: str, prepared: dict[str, Prepared], cpus: tu
     reference = prepare.reference(sitting, model, cells)
     if reference is None:
         return
-    measure.save_payloads(sitting, model, reference)
+    drive.save_payloads(sitting, model, reference.load)
     found = (prepare.candidate(sitting, cell, prepared[cell.server], reference) for cell in cells)
     candidates = [candidate for candidate in found if candidate]
-    with ExitStack() as stack, measure.on_cores(cpus):
+    with ExitStack() as stack, drive.on_cores(cpus):
         started = (deploy.start(sitting, candidate, stack) for candidate in candidates)
         running = [each for each in started if each]
-        if warm := measure.warm_up(sitting, running):
+        if warm := warm_up.warm_up(sitting, running):
             measure.measure(sitting, warm)
 
 
@@ -155,11 +170,23 @@ def _record_images(folder: RunFolder, prepared: Mapping[str, Prepared]) -> None:
 def _plan(asked: Experiment) -> Plan:
     """Raises `BadExperiment` where no cell is left to run."""
     planned = plan(asked, discover())
+    batching.check(asked)
+    _require_recordings(asked)
     if not planned.cells:
         raise BadExperiment(
             f"{asked.name}: no cell to run, all are skipped; the first because {planned.skipped[0].reason}"
         )
     return planned
+
+
+def _require_recordings(asked: Experiment) -> None:
+    """Raises `BadExperiment` where a schedule to replay cannot be read, or has nothing in a block's length."""
+    for workload in asked.load.workloads:
+        if isinstance(workload.arrivals, ReplayArrivals):
+            try:
+                replay.read(workload.arrivals.file).until(rounds.block_s(asked.load, workload))
+            except ReplayError as exc:
+                raise BadExperiment(f"load.workloads {workload.name!r}: {exc}") from exc
 
 
 def _standing(sitting: Sitting, cells: Sequence[Cell]) -> list[Cell]:

@@ -1,0 +1,101 @@
+"""Between a sitting and the load generator: what a block asks of a running server, and the server awake for it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from loadtests import payloads
+from loadtests.block import Arrivals, Block
+from loadtests.wire import ARRIVALS
+from models.cases import Case
+from pipelines import batching, served
+from pipelines.experiment import Workload
+from pipelines.sitting import Running, Sitting
+from serving.errors import ServerGone
+
+WAKE_REQUESTS = 5
+"""Requests sent, unmeasured, to a server just unfrozen: else its cold caches would show in the first answers."""
+
+
+def block(
+    sitting: Sitting,
+    running: Running,
+    arrivals: Arrivals,
+    name: str,
+    *,
+    seed: int,
+    duration_s: float,
+    batch: int = 1,
+) -> Block:
+    """A block of this load on this server; `name` names its files in the cell's folder of samples."""
+    cell = running.cell
+    folder = sitting.folder.samples / cell.slug
+    folder.mkdir(exist_ok=True)
+    return Block(
+        url=running.deployment.url,
+        protocol=cell.protocol,
+        model=running.served_name,
+        payloads=str(payload_file(sitting, cell.model, batch)),
+        arrivals=arrivals,
+        duration_s=duration_s,
+        seed=seed,
+        samples=str(folder / f"{name}.parquet"),
+    )
+
+
+def keeping(block: Block, count: int) -> Block:
+    """The block with `count` of its responses kept in a file beside its samples."""
+    return replace(block, responses=str(Path(block.samples).with_suffix(".responses.npz")), keep_responses=count)
+
+
+def arrivals(workload: Workload) -> Arrivals:
+    fields = workload.arrivals.model_dump()
+    return ARRIVALS[fields["kind"]](**fields)
+
+
+def save_payloads(sitting: Sitting, model: str, cases: Sequence[Case]) -> None:
+    """Write the requests that the model's load tests draw from: single ones, and those of each batch size asked for."""
+    asked = sitting.experiment
+    for batch in {1, *(workload.payload_batch for workload in asked.workloads_of(model))}:
+        drawn = batching.batched(cases, batch, asked.load.seed)
+        payloads.save(payload_file(sitting, model, batch), [case.inputs for case in drawn])
+
+
+def payload_file(sitting: Sitting, model: str, batch: int = 1) -> Path:
+    return sitting.folder.samples / f"{model}.payloads{f'-batch-{batch}' if batch > 1 else ''}.npz"
+
+
+@contextlib.contextmanager
+def awake(running: Running) -> Iterator[None]:
+    """The server runs, and answers; it is frozen again afterwards."""
+    deployment = running.deployment
+    deployment.resume()
+    try:
+        ask = served.asker(running.cell.protocol, deployment.url, running.served_name)
+        for case in running.cases[:WAKE_REQUESTS]:
+            ask(case.inputs)
+        yield
+    finally:
+        with contextlib.suppress(ServerGone):
+            deployment.pause()
+
+
+@contextlib.contextmanager
+def on_cores(cpus: Sequence[int]) -> Iterator[None]:
+    """This process keeps to `cpus`, so that its own work is not booked to the server measured on the others."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def seed(*parts: object) -> int:
+    """The same parts give the same seed, in every process and on every machine."""
+    return random.Random("/".join(map(str, parts))).getrandbits(31)
