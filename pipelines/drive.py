@@ -78,7 +78,7 @@ def awake(running: Running) -> Iterator[None]:
     try:
         ask = served.asker(running.cell.protocol, deployment.url, running.served_name)
         for case in running.cases[:WAKE_REQUESTS]:
-            ask(case.inputs)
+            ask(case)
         yield
     finally:
         with contextlib.suppress(ServerGone):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from loadtests import gates, responses, samples
 from loadtests.block import Result
 from loadtests.errors import LoadTestError
 from loadtests.machine import Readings
-from loadtests.untyped import fit
 from pipelines import batching, blocks, design, drive, history, results, rounds, served
 from pipelines.experiment import Workload
 from pipelines.journal import BlockMeasured, ParityChecked, RoundMeasured, RoundsChosen
@@ -154,7 +154,8 @@ def _check_responses(sitting: Sitting, running: Running, workload: Workload, res
     tolerance = sitting.experiment.tolerance
     cases = batching.batched(running.cases, workload.payload_batch, sitting.experiment.load.seed)
     pairs = [(each.outputs, cases[each.payload].outputs) for each in kept]
-    found = worst([compare(fit(outputs, expected), expected, tolerance, "under_load") for outputs, expected in pairs])
+    read = partial(served.read, running.cell.protocol)
+    found = worst([compare(read(outputs, expected), expected, tolerance, "under_load") for outputs, expected in pairs])
     sitting.journal.add(ParityChecked(cell=running.cell.id, parity=served.record(found)))
     if not found.passed:
         raise served.WrongAnswer(f"a response under load deviates from the source: {served.describe(found)}")

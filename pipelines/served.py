@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import models.zoo
 from loadtests import protocols
 from loadtests.errors import NotReady
+from loadtests.untyped import fit
 from models.cases import Case, Reference
 from models.pair import Tensors
 from pipelines import results
@@ -20,7 +21,12 @@ class WrongAnswer(Exception):
     """The server answers, and the answer is not the source's."""
 
 
-Ask = Callable[[Tensors], Tensors]
+Ask = Callable[[Case], Tensors]
+
+
+def read(protocol: str, outputs: Tensors, expected: Tensors) -> Tensors:
+    """The outputs that came over a protocol; where it tells neither dtypes nor names, those of what is expected."""
+    return outputs if protocols.load(protocol).TYPED else fit(outputs, expected)
 
 
 def probe(protocol: str, model: str, case: Case, tolerance: float) -> Callable[[str], bool]:
@@ -35,7 +41,7 @@ def probe(protocol: str, model: str, case: Case, tolerance: float) -> Callable[[
             outputs = client.infer(url, model, case.inputs, TIMEOUT_S)
         except NotReady:
             return False
-        parity = compare(outputs, case.outputs, hop="served", tolerance=tolerance)
+        parity = compare(read(protocol, outputs, case.outputs), case.outputs, hop="served", tolerance=tolerance)
         if not parity.passed:
             raise WrongAnswer(f"the first response deviates from the source: {describe(parity)}")
         return True
@@ -44,20 +50,20 @@ def probe(protocol: str, model: str, case: Case, tolerance: float) -> Callable[[
 
 
 def asker(protocol: str, url: str, model: str) -> Ask:
-    """Asks a running server, one request a call; raises `ProtocolError` or `NotReady`."""
+    """Asks a running server, one request a call, for outputs like the case's; raises `ProtocolError` or `NotReady`."""
     client = protocols.load(protocol)
-    return lambda inputs: client.infer(url, model, inputs, TIMEOUT_S)
+    return lambda case: read(protocol, client.infer(url, model, case.inputs, TIMEOUT_S), case.outputs)
 
 
 def parity(ask: Ask, cases: Sequence[Case], tolerance: float) -> results.Parity:
     """The worst of all parity inputs, sent over the wire one by one."""
-    return record(worst([compare(ask(case.inputs), case.outputs, hop="served", tolerance=tolerance) for case in cases]))
+    return record(worst([compare(ask(case), case.outputs, hop="served", tolerance=tolerance) for case in cases]))
 
 
 def quality(ask: Ask, model: str, reference: Reference) -> results.Quality:
     """The pair's metrics of what the server answers on the held-out set, beside the source's own."""
     pair = models.zoo.load(model)
-    outputs = [ask(case.inputs) for case in reference.evaluation]
+    outputs = [ask(case) for case in reference.evaluation]
     first, *others = pair.quality(outputs, [case.outputs for case in reference.evaluation])
     return results.Quality(
         **dataclasses.asdict(first), others=tuple(results.Metric(**dataclasses.asdict(other)) for other in others)
