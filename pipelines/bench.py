@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loadtests import payloads, protocols, samples
+from loadtests import protocols, samples
 from loadtests.launch import Generator
 from loadtests.payloads import Tensors
 from loadtests.untyped import fit
 from models.cases import Case
-from pipelines import measure, parity
+from pipelines import drive, journal, measure, parity, warm_up
 from pipelines.assemble import Facts, assemble
 from pipelines.experiment import Experiment, Load
 from pipelines.journal import Journal
@@ -25,6 +25,8 @@ from pipelines.sitting import Running, Sitting
 from pipelines.store import RunFolder
 from serving.engines.contract import Budget, Engine, Usage
 
+EXTERNAL = "external"
+"""The engine of what was not deployed here."""
 NOWHERE = "-"
 """Framework, format and variant of what was not exported here."""
 
@@ -87,39 +89,43 @@ def experiment(name: str, model: str, protocol: str, load: Load) -> Experiment:
     return Experiment(name=name, models=(model,), formats=(NOWHERE,), protocols=(protocol,), load=load)
 
 
-def sit(
-    asked: Experiment,
-    servers: Sequence[Running],
-    bench: Bench,
-    environment: Mapping[str, Any],
-    display: Display,
-) -> Results:
-    """Warm up and measure, and say what was seen; an interrupt leaves what was finished in the journal, and passes.
+def sit(asked: Experiment, servers: Sequence[Running], bench: Bench, display: Display) -> None:
+    """Warm up and measure, all into the journal; an interrupt passes, and what was finished before it is there.
 
     The servers are those of one model, and get the same requests.
     """
-    cells = tuple(each.cell for each in servers)
-    planned = Plan(cells, (), measuring_s(asked, cells))
+    cells = [each.cell for each in servers]
     began_s = time.perf_counter()
-    with Journal(bench.folder.journal) as journal:
+    with Journal(bench.folder.journal) as log:
         sitting = Sitting(
             asked,
-            planned,
+            _plan(asked, cells),
             bench.folder,
-            journal,
+            log,
             bench.engine,
             Budget(bench.server_cpus, memory_bytes=0, pids=0),
             bench.generator,
             display,
         )
-        inputs = [case.inputs for case in servers[0].cases]
-        payloads.save(measure.payload_file(sitting, cells[0].model), inputs)
-        with measure.on_cores(bench.generator.cpus):
-            if warm := measure.warm_up(sitting, servers):
-                measure.measure(sitting, warm)
-        journal.add(SittingEnded(seconds=time.perf_counter() - began_s))
-        facts = Facts(bench.folder.id, "external", asked, dict(environment))
-        return assemble(facts, planned, journal.events, lambda name: samples.read(bench.folder.path / name))
+        drive.save_payloads(sitting, cells[0].model, servers[0].cases)
+        try:
+            with drive.on_cores(bench.generator.cpus):
+                if warm := warm_up.warm_up(sitting, servers):
+                    measure.measure(sitting, warm)
+        finally:
+            log.add(SittingEnded(seconds=time.perf_counter() - began_s))
+
+
+def results(asked: Experiment, cells: Sequence[Cell], folder: RunFolder, environment: Mapping[str, Any]) -> Results:
+    """What the journal of such a sitting says."""
+    facts = Facts(folder.id, EXTERNAL, asked, dict(environment))
+    return assemble(
+        facts, _plan(asked, cells), journal.read(folder.journal), lambda name: samples.read(folder.path / name)
+    )
+
+
+def _plan(asked: Experiment, cells: Sequence[Cell]) -> Plan:
+    return Plan(tuple(cells), (), measuring_s(asked, cells))
 
 
 def time_left(asked: Experiment, servers: int) -> TimeLeft:

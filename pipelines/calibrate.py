@@ -87,7 +87,8 @@ def measured(
         folder = RunFolder(Path(scratch))
         folder.samples.mkdir()
         on = bench.Bench(folder, generator, engines.load("process", folder.path, folder.logs), first.cpus)
-        results = bench.sit(asked, servers, on, {}, display)
+        bench.sit(asked, servers, on, display)
+        results = bench.results(asked, [each.cell for each in servers], folder, {})
     for cell in results.cells:
         if cell.status == "failed":
             raise LoadTestError(f"{names[cell.id]}: {cell.reason}", cell.detail or "")
