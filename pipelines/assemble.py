@@ -150,8 +150,8 @@ def _loads(cell: Cell, experiment: Experiment, own: Sequence[AnyEvent], read: Re
 
 def _limit_ms(model: str, experiment: Experiment) -> float | None:
     """What an answer is worth waiting for: the SLO's bound on its highest percentile."""
-    slo = next((each.slo for each in experiment.load.capacity if not each.models or model in each.models), None)
-    return slo.p99_ms or slo.p90_ms or slo.p50_ms if slo else None
+    search = experiment.capacity_of(model)
+    return search.slo.p99_ms or search.slo.p90_ms or search.slo.p50_ms if search else None
 
 
 def _load(

@@ -60,6 +60,12 @@ class RampArrivals(Strict):
     from_rps: float = Field(ge=0, le=20_000)
     to_rps: float = Field(ge=0, le=20_000)
 
+    @model_validator(mode="after")
+    def _some_rate(self) -> RampArrivals:
+        if self.from_rps == self.to_rps == 0:
+            raise ValueError("from_rps and to_rps are both 0: that is no load")
+        return self
+
 
 class BurstArrivals(Strict):
     """`rate_rps`, but `burst_rps` for the first `burst_s` of every `every_s` seconds."""
@@ -70,9 +76,18 @@ class BurstArrivals(Strict):
     every_s: Seconds
     burst_s: Seconds
 
+    @model_validator(mode="after")
+    def _burst_ends(self) -> BurstArrivals:
+        if self.burst_s >= self.every_s:
+            raise ValueError(f"burst_s is {self.burst_s:g}, but a burst ends before the next, after every_s")
+        return self
+
 
 class ReplayArrivals(Strict):
-    """The instants of a CSV file: `instant_s` and, where it has the column, `payload`. The block is its first part."""
+    """The instants of a CSV file: `instant_s` and, where it has the column, `payload`. The block is its first part.
+
+    A relative path is from the experiment's own file.
+    """
 
     kind: Literal["replay"]
     file: str = Field(min_length=1)
@@ -145,7 +160,7 @@ class Load(Strict):
     """Generator processes on this machine, on the cores no server is on."""
     remote_workers: int = Field(default=0, ge=0, le=64)
     """Generator processes on other machines, started there with `deploy-compare worker`."""
-    listen: str = "127.0.0.1:5557"
+    listen: str = Field(default="127.0.0.1:5557", pattern=r"^[^\s:]+:\d{1,5}$")
     """Where this machine's master waits for remote workers."""
     seed: int = 20
 
@@ -179,10 +194,25 @@ class Experiment(Strict):
                     raise ValueError(
                         f"load.workloads {workload.name!r} names model {model!r}, which the experiment does not compare"
                     )
+        self._capacities_apart()
         for model in self.models:
             if not self.workloads_of(model):
                 raise ValueError(f"load.workloads: none of them loads model {model!r}")
         return self
+
+    def _capacities_apart(self) -> None:
+        searched: set[str] = set()
+        for capacity in self.load.capacity:
+            for model in self.models if capacity.models is None else capacity.models:
+                if model not in self.models:
+                    raise ValueError(f"load.capacity names model {model!r}, which the experiment does not compare")
+                if model in searched:
+                    raise ValueError(f"load.capacity: model {model!r} has more than one search")
+                searched.add(model)
+
+    def capacity_of(self, model: str) -> Capacity | None:
+        """The search asked for on this model's cells."""
+        return next((c for c in self.load.capacity if c.models is None or model in c.models), None)
 
     def workloads_of(self, model: str) -> tuple[Workload, ...]:
         """The workloads that load this model."""
@@ -223,9 +253,22 @@ def load(name_or_path: str) -> Experiment:
             f"unknown experiment {name_or_path!r}; known: {', '.join(names())}, or the path of a YAML file"
         )
     try:
-        return parse(path.read_text(), name_or_path)
+        return _from_folder(parse(path.read_text(), name_or_path), path.absolute().parent)
     except (OSError, UnicodeDecodeError) as exc:
         raise BadExperiment(f"{name_or_path}: cannot be read: {exc}") from exc
+
+
+def _from_folder(asked: Experiment, folder: Path) -> Experiment:
+    """With the relative paths of its recordings made absolute, so that a copy elsewhere means the same files."""
+    workloads = tuple(
+        workload.model_copy(
+            update={"arrivals": workload.arrivals.model_copy(update={"file": str(folder / workload.arrivals.file)})}
+        )
+        if isinstance(workload.arrivals, ReplayArrivals)
+        else workload
+        for workload in asked.load.workloads
+    )
+    return asked.model_copy(update={"load": asked.load.model_copy(update={"workloads": workloads})})
 
 
 def parse(text: str, origin: str) -> Experiment:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -10,12 +12,16 @@ import yaml
 from pipelines import experiment
 from pipelines.errors import BadExperiment
 
-GOOD = {
+GOOD: dict[str, Any] = {
     "name": "mine",
     "models": ["digits_cnn"],
     "formats": ["onnx"],
     "load": {"workloads": [{"name": "steady", "arrivals": {"kind": "open", "rate_rps": 10}}]},
 }
+
+
+def with_arrivals(arrivals: dict[str, object]) -> dict[str, object]:
+    return {"workloads": [{"name": "w", "arrivals": arrivals}]}
 
 
 def test_every_experiment_that_comes_along_parses_under_its_own_name() -> None:
@@ -54,8 +60,25 @@ def test_an_experiment_survives_being_written_down() -> None:
             "load.workloads: none of them loads model 'b'",
         ),
         (
-            {"load": {**GOOD["load"], "block_s": 1e300}},  # type: ignore[dict-item]
+            {"load": {**GOOD["load"], "block_s": 1e300}},
             "load.block_s: input should be less than or equal to 3600 (found 1e+300)",
+        ),
+        (
+            {"load": with_arrivals({"kind": "ramp", "from_rps": 0, "to_rps": 0})},
+            "load.workloads.0.arrivals.ramp: from_rps and to_rps are both 0",
+        ),
+        (
+            {"load": with_arrivals({"kind": "burst", "rate_rps": 1, "burst_rps": 9, "every_s": 1, "burst_s": 2})},
+            "load.workloads.0.arrivals.burst: burst_s is 2, but a burst ends before the next",
+        ),
+        ({"load": {**GOOD["load"], "capacity": [{"slo": {}}]}}, "an SLO bounds at least one of"),
+        (
+            {"load": {**GOOD["load"], "capacity": [{"slo": {"p99_ms": 9}, "models": ["x"]}]}},
+            "load.capacity names model 'x', which the experiment does not compare",
+        ),
+        (
+            {"load": {**GOOD["load"], "capacity": [{"slo": {"p99_ms": 9}}, {"slo": {"p50_ms": 9}}]}},
+            "load.capacity: model 'digits_cnn' has more than one search",
         ),
         ({"name": "../escape"}, "name: string should match pattern"),
         ({"frameworks": ["jax"]}, "frameworks.0: input should be 'torch' or 'tensorflow' (found 'jax')"),
@@ -74,6 +97,14 @@ def test_what_is_no_mapping_is_one_line(text: str) -> None:
     with pytest.raises(BadExperiment, match=r"^mine\.yaml: ") as caught:
         experiment.parse(text, "mine.yaml")
     assert "\n" not in str(caught.value)
+
+
+def test_a_recording_is_looked_for_beside_the_experiment(tmp_path: Path) -> None:
+    text = yaml.safe_dump(GOOD | {"load": with_arrivals({"kind": "replay", "file": "day.csv"})})
+    (tmp_path / "mine.yaml").write_text(text)
+    arrivals = experiment.load(str(tmp_path / "mine.yaml")).load.workloads[0].arrivals
+    assert isinstance(arrivals, experiment.ReplayArrivals)
+    assert arrivals.file == str(tmp_path / "day.csv")
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
