@@ -5,12 +5,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from loadtests.machine import Readings
 from loadtests.samples import Figures, samples_needed
 
 ACHIEVED_SHORTFALL = 0.01
 LAG_MS = 1.0
 LAG_FRACTION_OF_P50 = 0.05
 CPU_FRACTION = 0.80
+OTHERS = 0.10
+STEAL = 0.05
+FREQUENCY_RATIO = 0.95
+
+SPOILING = frozenset(
+    ("lag", "generator_cpu", "others_server_cores", "others_generator_cores", "steal", "frequency", "throttled")
+)
+"""The gates that say the machine or the generator spoiled a block, not the server: measuring again can help."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +40,15 @@ def judge(
     *,
     offered_rps: float | None,
     cpu_fraction: float,
+    machine: Readings | None = None,
     least_requests: int | None = None,
 ) -> tuple[Gate, ...]:
     """Judge one block, or the pooled blocks of a load.
 
     `offered_rps` is None for a closed load, which has nothing to fall short of; `cpu_fraction` is the generator's, the
-    highest of the blocks; `least_requests` defaults to what a p99 needs, and is 1 where only the pooled load must
-    have that many.
+    highest of the blocks; `machine` is what `machine.Watch` read, the worst of the blocks, and what it could not read
+    is not judged; `least_requests` defaults to what a p99 needs, and is 1 where only the pooled load must have that
+    many.
     """
     least = samples_needed(0.99) if least_requests is None else least_requests
     lag_limit_ms = max(LAG_MS, LAG_FRACTION_OF_P50 * (figures.latency_ms.p50 or 0.0))
@@ -77,7 +88,55 @@ def judge(
     ]
     if offered_rps is not None:
         gates.insert(0, _achieved(figures, offered_rps))
-    return tuple(gates)
+    return (*gates, *(_machine(machine) if machine else ()))
+
+
+def _machine(seen: Readings) -> list[Gate]:
+    """What the machine says of itself, as far as it can tell."""
+
+    def at_most(name: str, value: float | None, limit: float, unit: str, remedy: str) -> list[Gate]:
+        return [] if value is None else [Gate(name, value <= limit, value, limit, unit, remedy)]
+
+    ratio = seen.frequency_ratio
+    return [
+        *at_most(
+            "others_server_cores",
+            seen.others_server_cores,
+            OTHERS,
+            "of one core",
+            "another program ran on the server's cores: end it, or keep it off them (taskset, cpuset)",
+        ),
+        *at_most(
+            "others_generator_cores",
+            seen.others_generator_cores,
+            OTHERS,
+            "of one core",
+            "another program ran on the generator's cores: end it, or keep it off them (taskset, cpuset)",
+        ),
+        *at_most("steal", seen.steal, STEAL, "of the time", "the hypervisor gave our cores away: use a dedicated host"),
+        *(
+            []
+            if ratio is None
+            else [
+                Gate(
+                    "frequency",
+                    ratio >= FREQUENCY_RATIO,
+                    ratio,
+                    FREQUENCY_RATIO,
+                    "of the highest clock seen",
+                    "the clock fell: let the machine cool down, or switch turbo off",
+                )
+            ]
+        ),
+        *at_most("throttled", seen.throttled, 0, "events", "the processor grew too hot: let it cool down"),
+        *at_most(
+            "processes_gone",
+            seen.processes_gone,
+            0,
+            "processes",
+            "a process of the server ended while it was measured: look at the server's log",
+        ),
+    ]
 
 
 def _achieved(figures: Figures, offered_rps: float) -> Gate:

@@ -24,6 +24,7 @@ from loadtests.errors import SamplesError
 CONFIDENCE = 0.99
 ROUNDING_S = 1e-9
 """0.05 + 3.0 - 3.0 is not 0.05: an end on the edge of the window must not fall out of it."""
+QUANTILES = (0.50, 0.90, 0.99)
 Milliseconds = NDArray[np.float64]
 
 
@@ -68,10 +69,24 @@ class Figures:
     requests_per_s: float
     """`achieved_rps` of the blocks, weighted by their windows."""
     latency_ms: Percentiles
+    latency_upper_ms: Percentiles
+    """One-sided 99 % upper confidence bounds, as `upper_bound_ms` defines them."""
     service_ms: Percentiles
     lag_ms: Percentiles
     lag_p99_seen_ms: float
     """Nearest rank whatever the number of samples (below 100 the largest), for the gate; inf where 1 % never left."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The requests intended in one interval of the window. None: too few, or errors, which are infinitely slow."""
+
+    at_s: float
+    """Its middle, from the start of the window."""
+    requests: int
+    p50_ms: float | None
+    p90_ms: float | None
+    worst_ms: float | None
 
 
 def figures(*blocks: Samples) -> Figures:
@@ -83,13 +98,15 @@ def figures(*blocks: Samples) -> Figures:
     )
     duration_s = sum(block.duration_s for block in blocks)
     lag_ms = np.nan_to_num((sent - intended) * 1e3, nan=np.inf)
+    latency_ms = np.where(ok, (end - intended) * 1e3, np.inf)
     return Figures(
         blocks=len(blocks),
         requests=len(ok),
         errors=int(np.count_nonzero(~ok)),
         duration_s=duration_s,
         requests_per_s=sum(achieved_rps(block) * block.duration_s for block in blocks) / duration_s,
-        latency_ms=_percentiles(np.where(ok, (end - intended) * 1e3, np.inf)),
+        latency_ms=_percentiles(latency_ms),
+        latency_upper_ms=Percentiles(*(upper_bound_ms(latency_ms, quantile) for quantile in QUANTILES)),
         service_ms=_percentiles(np.where(ok, (end - sent) * 1e3, np.inf)),
         lag_ms=_percentiles(lag_ms),
         lag_p99_seen_ms=nearest_rank(lag_ms, min(0.99, 1 - 1 / len(lag_ms))) if len(lag_ms) else math.inf,
@@ -98,7 +115,7 @@ def figures(*blocks: Samples) -> Figures:
 
 def spectrum(blocks: Sequence[Samples], percentiles: Sequence[float]) -> list[tuple[float, float]]:
     """(percentile, latency in ms) of the blocks' requests taken together, leaving out what too few samples support."""
-    latency_ms = np.concatenate([np.where(b.ok, (b.end - b.intended) * 1e3, np.inf) for b in blocks])
+    latency_ms = np.concatenate([latencies_ms(block) for block in blocks])
     found = ((percentile, _percentile(latency_ms, percentile / 100)) for percentile in percentiles)
     return [(percentile, value) for percentile, value in found if value is not None]
 
@@ -118,6 +135,56 @@ def achieved_rps(samples: Samples) -> float:
     return float(np.count_nonzero(within) / samples.duration_s)
 
 
+def latencies_ms(samples: Samples) -> Milliseconds:
+    """Of each request, from its intended instant; inf for an error."""
+    return np.where(samples.ok, (samples.end - samples.intended) * 1e3, np.inf)
+
+
+def goodput_rps(samples: Samples, limit_ms: float) -> float:
+    """Right answers within `limit_ms` of their intended instant, per second of the window."""
+    return float(np.count_nonzero(latencies_ms(samples) <= limit_ms) / samples.duration_s)
+
+
+def over_time(blocks: Sequence[Samples], intervals: int) -> list[Interval]:
+    """Latency over the window, cut into that many equal intervals, the blocks laid over each other.
+
+    A request belongs to the interval in which it was intended: a stall shows where it began to be felt, not where the
+    answers came at last. Empty intervals are left out.
+    """
+    width_s = max(block.duration_s for block in blocks) / intervals
+    latency_ms = np.concatenate([latencies_ms(block) for block in blocks])
+    at = np.concatenate([block.intended for block in blocks]) // width_s
+    found = ((index, latency_ms[np.clip(at, 0, intervals - 1) == index]) for index in range(intervals))
+    return [_interval((index + 0.5) * width_s, inside) for index, inside in found if len(inside)]
+
+
+def _interval(at_s: float, latency_ms: Milliseconds) -> Interval:
+    worst_ms = float(latency_ms.max())
+    return Interval(
+        at_s=at_s,
+        requests=len(latency_ms),
+        p50_ms=_percentile(latency_ms, 0.50),
+        p90_ms=_percentile(latency_ms, 0.90),
+        worst_ms=worst_ms if math.isfinite(worst_ms) else None,
+    )
+
+
+def upper_bound_ms(latencies: Milliseconds, quantile: float) -> float | None:
+    """The one-sided 99 % upper confidence bound of a quantile, whatever the distribution.
+
+    It is the smallest order statistic k with P(Bin(n, quantile) ≤ k − 1) ≥ 99 % (Hahn & Meeker, Statistical Intervals,
+    1991, 5.2; MLPerf's early stopping turns the same bound around). It assumes independent requests. None where n <
+    `samples_needed(quantile)`, for which even the largest sample is no such bound, and where it falls among errors.
+    """
+    from scipy.stats import binom
+
+    if len(latencies) < samples_needed(quantile):
+        return None
+    rank = min(len(latencies), int(binom.ppf(CONFIDENCE, len(latencies), quantile)) + 1)
+    value = float(np.partition(latencies, rank - 1)[rank - 1])
+    return value if math.isfinite(value) else None
+
+
 def samples_needed(quantile: float) -> int:
     """The fewest samples from which a quantile is told with 99 % confidence: the smallest n with quantile^n ≤ 1 %.
 
@@ -134,7 +201,7 @@ def nearest_rank(values: Milliseconds, quantile: float) -> float:
 
 
 def _percentiles(values: Milliseconds) -> Percentiles:
-    return Percentiles(*(_percentile(values, quantile) for quantile in (0.50, 0.90, 0.99)))
+    return Percentiles(*(_percentile(values, quantile) for quantile in QUANTILES))
 
 
 def _percentile(values: Milliseconds, quantile: float) -> float | None:

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 
-from loadtests.gates import judge
+from loadtests import samples
+from loadtests.block import Block, Open
+from loadtests.gates import SPOILING, judge
+from loadtests.launch import Generator
+from loadtests.machine import Readings, Watch
 from loadtests.samples import Figures, Percentiles
+
+GENERATOR_CPU = max(os.sched_getaffinity(0))
+BUSY = """
+import os, sys
+if sys.argv[1] == "real-time":
+    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+print(flush=True)
+while True:
+    pass
+"""
 
 FINE = Figures(
     blocks=1,
@@ -17,6 +36,7 @@ FINE = Figures(
     duration_s=5.0,
     requests_per_s=200.0,
     latency_ms=Percentiles(5.0, 6.0, 7.0),
+    latency_upper_ms=Percentiles(5.1, 6.2, 7.9),
     service_ms=Percentiles(5.0, 6.0, 7.0),
     lag_ms=Percentiles(0.2, 0.3, 0.4),
     lag_p99_seen_ms=0.4,
@@ -84,3 +104,62 @@ def test_a_p99_needs_samples_unless_only_the_pooled_load_must_have_them() -> Non
     few = replace(FINE, requests=458)
     assert failed(few) == ["samples"]
     assert all(gate.passed for gate in judge(few, offered_rps=200.0, cpu_fraction=0.1, least_requests=1))
+
+
+@pytest.mark.parametrize(
+    ("name", "fine", "spoiled"),
+    [
+        ("others_server_cores", 0.10, 0.11),
+        ("others_generator_cores", 0.10, 0.11),
+        ("steal", 0.05, 0.06),
+        ("frequency_ratio", 0.95, 0.94),
+        ("throttled", 0, 1),
+        ("processes_gone", 0, 1),
+    ],
+)
+def test_the_machine_is_judged_by_what_it_tells(name: str, fine: float, spoiled: float) -> None:
+    def failed_gates(value: Any) -> list[str]:
+        seen = replace(Readings(), **{name: value})
+        gates = judge(FINE, offered_rps=200.0, cpu_fraction=0.1, machine=seen)
+        return [gate.name for gate in gates if not gate.passed]
+
+    gate = name.removesuffix("_ratio")
+    assert (failed_gates(fine), failed_gates(spoiled)) == ([], [gate])
+    assert (gate in SPOILING) == (gate != "processes_gone")
+
+
+def test_what_the_machine_does_not_tell_is_not_judged() -> None:
+    silent = judge(FINE, offered_rps=200.0, cpu_fraction=0.1, machine=Readings())
+    assert {gate.name for gate in silent} - {
+        gate.name for gate in judge(FINE, offered_rps=200.0, cpu_fraction=0.1)
+    } == {"processes_gone"}
+
+
+@pytest.mark.parametrize("priority", ["normal", "real-time"])
+def test_a_generator_starved_of_cpu_ends_invalid(
+    priority: str, fast_server: str, generator: Generator, block: Callable[..., Block]
+) -> None:
+    asked = block(fast_server, Open(200), duration_s=1.0)
+    generator.run(asked)  # it starts with the first block: importing Locust is not what is judged here
+    busy = subprocess.Popen([sys.executable, "-c", BUSY, priority], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        os.sched_setaffinity(busy.pid, {GENERATOR_CPU})
+        assert busy.stdout is not None
+        if not busy.stdout.readline():
+            pytest.skip("not allowed to run with real-time priority")
+        with Watch((), (GENERATOR_CPU,)) as watch:
+            before_s = generator.cpu_s()
+            result = generator.run(asked)
+            used_s = generator.cpu_s() - before_s
+    finally:
+        busy.kill()
+        busy.communicate()
+    seen = watch.readings(server_cpu_s=None, generator_cpu_s=used_s)
+    judged = judge(
+        samples.figures(samples.read(result.samples)),
+        offered_rps=result.offered_rps,
+        cpu_fraction=result.generator.cpu_fraction,
+        machine=seen,
+        least_requests=1,
+    )
+    assert "others_generator_cores" in {gate.name for gate in judged if not gate.passed}

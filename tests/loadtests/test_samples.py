@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,62 @@ def test_a_file_that_is_not_samples_is_one_clear_error(tmp_path: Path, content: 
         (tmp_path / "samples.parquet").write_bytes(content)
     with pytest.raises(SamplesError, match=r"samples\.parquet"):
         samples.read(tmp_path / "samples.parquet")
+
+
+@pytest.mark.parametrize(("count", "printed"), [(300, False), (700, True)])
+def test_a_p99_is_printed_with_its_upper_bound_or_not_at_all(count: int, printed: bool) -> None:
+    seen = figures(make(np.arange(1.0, count + 1)))
+    assert (seen.latency_ms.p99 is not None, seen.latency_upper_ms.p99 is not None) == (printed, printed)
+
+
+@pytest.mark.parametrize(("count", "quantile"), [(7, 0.5), (300, 0.9), (459, 0.99), (700, 0.99), (900, 0.9)])
+def test_the_upper_bound_is_the_lowest_order_statistic_that_is_one(count: int, quantile: float) -> None:
+    rank = int(samples.upper_bound_ms(np.arange(1.0, count + 1), quantile) or 0)
+
+    def confidence(rank: int) -> float:  # that fewer than `rank` samples lie below the quantile
+        return sum(math.comb(count, i) * quantile**i * (1 - quantile) ** (count - i) for i in range(rank))
+
+    assert confidence(rank) >= 0.99 > confidence(rank - 1)
+
+
+def test_the_upper_bound_covers_the_true_quantile_in_99_of_100() -> None:
+    random = np.random.default_rng(1)
+    true_p99 = -math.log(0.01)
+    bounds = [samples.upper_bound_ms(random.exponential(size=700), 0.99) for _ in range(2000)]
+    assert sum(bound >= true_p99 for bound in bounds if bound is not None) / len(bounds) == pytest.approx(
+        0.99, abs=0.01
+    )
+
+
+def test_an_upper_bound_among_errors_is_none() -> None:
+    ok = np.arange(700) >= 3
+    seen = figures(make(np.ones(700), ok=ok))
+    assert seen.latency_ms.p99 == pytest.approx(1)
+    assert seen.latency_upper_ms.p99 is None
+
+
+def test_latency_over_time_shows_when_it_was_felt() -> None:
+    latency_ms = np.ones(400)
+    latency_ms[200:300] = 50.0
+    seen = samples.over_time([make(latency_ms), make(np.ones(400))], 4)
+    assert [each.at_s for each in seen] == pytest.approx([0.5, 1.5, 2.5, 3.5])
+    assert [each.requests for each in seen] == [200] * 4
+    assert [each.worst_ms for each in seen] == pytest.approx([1, 1, 50, 1])
+    assert [each.p90_ms for each in seen] == pytest.approx([1, 1, 50, 1])
+
+
+def test_intervals_say_nothing_of_what_they_do_not_have() -> None:
+    ok = np.ones(40, dtype=np.bool_)
+    ok[35] = False
+    first, last = samples.over_time([make(np.ones(40), ok=ok, rate_rps=20)], 2)
+    assert [first.p50_ms, first.worst_ms, last.p50_ms] == pytest.approx([1, 1, 1])
+    assert (first.p90_ms, last.worst_ms, last.requests) == (None, None, 20)
+
+
+def test_goodput_counts_right_answers_in_time() -> None:
+    block = make(np.array([5.0] * 60 + [20.0] * 30 + [1.0] * 10), ok=np.arange(100) < 90)
+    assert samples.goodput_rps(block, 10.0) == pytest.approx(60)
+    assert samples.goodput_rps(block, 25.0) == pytest.approx(90)
 
 
 def test_no_block_has_no_figures() -> None:
