@@ -1,0 +1,59 @@
+"""Batches made of single cases: their answers are the single ones', and their shapes as frequent."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import yaml
+
+from models.cases import Case
+from pipelines import batching, experiment
+from pipelines.errors import BadExperiment
+
+LENGTHS = (3, 3, 3, 3, 5, 5, 7)
+
+
+def cases() -> list[Case]:
+    """One row each; the answer is its sum."""
+    rng = np.random.default_rng(0)
+    rows = [rng.normal(size=(1, length)) for length in LENGTHS]
+    return [Case({"x": row}, {"y": row.sum(axis=1)}) for row in rows]
+
+
+def test_a_batch_has_equal_shapes_and_the_answers_of_its_members() -> None:
+    made = batching.batched(cases(), 3, seed=1)
+    assert [case.inputs["x"].shape for case in made] == [(3, length) for length in LENGTHS]
+    for case in made:
+        np.testing.assert_allclose(case.outputs["y"], case.inputs["x"].sum(axis=1))
+
+
+def test_members_repeat_only_where_there_are_too_few() -> None:
+    made = batching.batched(cases(), 3, seed=1)
+    distinct = Counter((case.inputs["x"].shape[1], len(np.unique(case.inputs["x"], axis=0))) for case in made)
+    assert distinct[3, 3] == 4
+    assert distinct[7, 1] == 1
+
+
+def test_the_seed_draws_the_batches() -> None:
+    first, again, other = (batching.batched(cases(), 3, seed)[0].inputs["x"] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_batch_of_one_is_the_case_itself() -> None:
+    single = cases()
+    assert batching.batched(single, 1, seed=1) == tuple(single)
+
+
+def test_a_batch_larger_than_the_model_takes_is_bad_input() -> None:
+    fields = {
+        "name": "mine",
+        "models": ["minilm"],
+        "formats": ["onnx"],
+        "load": {"workloads": [{"name": "w", "payload_batch": 512, "arrivals": {"kind": "closed", "users": 1}}]},
+    }
+    asked = experiment.parse(yaml.safe_dump(fields), "test")
+    with pytest.raises(BadExperiment, match="'w': payload_batch is 512, but model 'minilm' takes batches of at most"):
+        batching.check(asked)
