@@ -6,18 +6,14 @@ Started by `loadtests.launch.Generator`; ends with its stdin, or with its parent
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import os
-import resource
-import signal
 import sys
 import traceback
+from pathlib import Path
 from typing import IO
 
-PR_SET_PDEATHSIG = 1
-OPEN_FILES = 4096
-"""The usual 1,024 would refuse the last of `users.connections.LIMIT` connections."""
+from loadtests import child
 
 
 def main() -> None:
@@ -25,47 +21,60 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cpus", required=True, help="cores to run on: 0,1")
     parser.add_argument("--parent", required=True, type=int, help="process to die with")
+    parser.add_argument("--workers", type=int, default=1, help="processes that send, on these cores")
+    parser.add_argument("--remote", type=int, default=0, help="processes that send, on other hosts")
+    parser.add_argument("--listen", help="HOST:PORT where workers come to")
+    parser.add_argument("--join", type=float, help="seconds in which all workers must have come")
+    parser.add_argument("--silence", type=float, help="seconds after which a silent worker is given up")
+    parser.add_argument("--scratch", type=Path, help="folder for the workers' files")
     arguments = parser.parse_args()
-    _become_child(arguments.parent)
-    # Before anything is imported: the libraries size their thread pools from it.
-    os.sched_setaffinity(0, [int(cpu) for cpu in arguments.cpus.split(",")])
-    _go_first()
+    child.belong(arguments.parent)
+    child.run_on(arguments.cpus)
     with _answers() as answers:
-        from loadtests.measure import measure
-        from loadtests.wire import block_from_json, result_to_json
-
-        _answer(answers, "{}")
-        for line in sys.stdin:
-            try:
-                answer = result_to_json(measure(block_from_json(line)))
-            except Exception as exc:
-                traceback.print_exc()
-                answer = json.dumps({"error": f"{type(exc).__name__}: {exc}"})
-            _answer(answers, answer)
+        if arguments.workers == 1 and not arguments.remote:
+            _alone(answers)
+        else:
+            _with_workers(answers, arguments)
 
 
-def _become_child(parent: int) -> None:
-    """End when the parent ends, however it ends; leave Ctrl-C to it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before the line above
-        sys.exit(1)
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    limit = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
+def _alone(answers: IO[str]) -> None:
+    child.go_first()
+
+    from loadtests.measure import measure
+    from loadtests.wire import block_from_json, result_to_json
+
+    _answer(answers, "{}")
+    for line in sys.stdin:
+        try:
+            answer = result_to_json(measure(block_from_json(line)))
+        except Exception as exc:
+            answer = _error(exc)
+        _answer(answers, answer)
 
 
-def _go_first() -> None:
-    """Run ahead of all that shares our cores, where the system allows it (root, or CAP_SYS_NICE).
+def _with_workers(answers: IO[str], arguments: argparse.Namespace) -> None:
+    """The same, but the workers go first: the master only waits while they send."""
+    from loadtests.master import Master, lines
+    from loadtests.wire import address, block_from_json, result_to_json
 
-    Otherwise whatever happens to run when a request is due keeps the core for its time slice, and the request leaves
-    1 to 4 ms late: seen for 1 in 270 requests on a quiet two-core machine, and with this for 1 in 3,840. The kernel
-    keeps 5 % of the core for the rest.
-    """
+    cpus = tuple(int(cpu) for cpu in arguments.cpus.split(","))
     try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-    except PermissionError:
-        print("not allowed to run with real-time priority: other programs may delay requests", file=sys.stderr)
+        with Master(address(arguments.listen), arguments.scratch, arguments.silence) as master:
+            master.start(arguments.workers, cpus)
+            master.gather(arguments.remote, arguments.join, lambda text: _answer(answers, json.dumps({"say": text})))
+            _answer(answers, "{}")
+            for line in lines(sys.stdin):
+                _answer(answers, result_to_json(master.measure(block_from_json(line))))
+    except Exception as exc:
+        # The others may be anywhere in their block: the host starts all of them anew.
+        _answer(answers, _error(exc))
+
+
+def _error(exc: Exception) -> str:
+    from loadtests.errors import LoadTestError
+
+    traceback.print_exc()
+    return json.dumps({"error": str(exc) if isinstance(exc, LoadTestError) else f"{type(exc).__name__}: {exc}"})
 
 
 def _answers() -> IO[str]:
