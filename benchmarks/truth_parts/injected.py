@@ -1,0 +1,44 @@
+"""Servers of a known delay: our percentiles beside the delays that were injected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmarks.errors import WrongAnswer
+from benchmarks.truth_parts import delays
+from benchmarks.truth_parts.row import Row
+from benchmarks.truth_parts.stand import RATE_RPS, SEED, WARM_UP_S, Stand, percentiles_ms, told
+from loadtests.block import Open
+
+SERVER = "benchmarks.truth_parts.injecting"
+BAR, BAR_MS = 0.03, 0.3
+QUANTILES = {"p50": 0.50, "p90": 0.90, "p99": 0.99}
+
+
+def rows(stand: Stand, seconds: float) -> Iterator[Row]:
+    """A window of `seconds` for each distribution, Poisson arrivals."""
+    for name, distribution in delays.BY_NAME.items():
+        stand.say(f"injected delays: {name}")
+        with stand.serving(["-m", SERVER, name, str(SEED)]) as url:
+            stand.drive(url, Open(RATE_RPS), WARM_UP_S)
+            told(url)
+            seen = stand.drive(url, Open(RATE_RPS, "poisson"), seconds)
+            truth_ms = told(url)[:, 0]
+        if len(truth_ms) != len(seen.ok):
+            raise WrongAnswer(f"{name}: {len(seen.ok)} requests sent, the server saw {len(truth_ms)}")
+        ours, true = percentiles_ms((seen.end - seen.intended) * 1e3), percentiles_ms(truth_ms)
+        service = percentiles_ms((seen.end - seen.sent) * 1e3)
+        nominal = [distribution.quantile_ms(quantile) for quantile in QUANTILES.values()]
+        yield Row(
+            f"injected delay: {distribution.described}",
+            f"p50, p90, p99 within {BAR:.0%} or {BAR_MS:g} ms of the injected",
+            "; ".join(f"{p} {o:.2f} ms, injected {t:.2f}" for p, o, t in zip(QUANTILES, ours, true, strict=True)),
+            all(abs(o - t) <= max(BAR * t, BAR_MS) for o, t in zip(ours, true, strict=True)),
+            {
+                "requests": len(truth_ms),
+                "latency_ms": dict(zip(QUANTILES, ours, strict=True)),
+                "service_ms": dict(zip(QUANTILES, service, strict=True)),
+                "injected_ms": dict(zip(QUANTILES, true, strict=True)),
+                "nominal_ms": dict(zip(QUANTILES, nominal, strict=True)),
+            },
+        )

@@ -1,0 +1,157 @@
+"""A server against itself, and against itself with 5 % more CPU per request: how often the verdict is right."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from benchmarks.truth_parts.row import Row
+from benchmarks.truth_parts.stand import Stand
+from loadtests import payloads
+from loadtests.block import Block, Open
+from pipelines import burner, calibrate
+from pipelines.results import Comparison
+from serving.engines.processes import ChildProcess
+
+RATE_RPS = 500.0
+BURN_S = 0.001
+MORE = 0.05
+MISTAKES = 0.05
+"""Of the trials with the same server, the most that may be called different."""
+FOUND = 0.85
+"""Of the trials with another server, the fewest that must be called so."""
+SPOILED = 0.10
+"""Of the trials, the most that may end without comparisons; no bar of a few trials speaks for all."""
+HEADLINES = ("cpu_ms_per_request", "latency_ms.p50")
+WEIGHED_S = 2.0
+BASE, OTHER = "base", "other"
+
+
+@dataclass(frozen=True)
+class Trials:
+    """How they are measured."""
+
+    trials: int
+    budget_s: float
+    block_s: float
+
+
+def same(stand: Stand, asked: Trials) -> Iterator[Row]:
+    """Two processes of one server, fresh ones in each trial."""
+    found = _trials(stand, asked, "itself", *[burner.iterations_for(BURN_S)] * 2)
+    wrong = [trial for trial in found if _different(trial["comparisons"])]
+    spoiled = sum(not trial["comparisons"] for trial in found)
+    allowed = math.floor(MISTAKES * asked.trials)
+    yield Row(
+        f"a server against itself, {RATE_RPS:g}/s, {asked.trials} trials",
+        f"at most {allowed} *different* on CPU per request or p50",
+        f"{len(wrong)} *different*{_tally(found, spoiled)}",
+        len(wrong) <= allowed and spoiled <= SPOILED * asked.trials,
+        {"trials": found, "block_s": asked.block_s},
+    )
+
+
+def slower(stand: Stand, asked: Trials) -> Iterator[Row]:
+    """The same, but one of them burns so much more that a request costs 5 % more CPU in all."""
+    iterations = burner.iterations_for(BURN_S)
+    more, injected = _costlier(stand, iterations)
+    found = _trials(stand, asked, "5 % more", iterations, more)
+    right = [trial for trial in found if _different(trial["comparisons"], slower=True)]
+    spoiled = sum(not trial["comparisons"] for trial in found)
+    needed = math.ceil(FOUND * asked.trials)
+    yield Row(
+        f"a server against itself with {MORE:.0%} more CPU per request, {RATE_RPS:g}/s, {asked.trials} trials",
+        f"at least {needed} *different* the right way on CPU per request or p50",
+        f"{len(right)} *different* the right way{_tally(found, spoiled)}",
+        len(right) >= needed,
+        {"trials": found, "block_s": asked.block_s, "injected": injected},
+    )
+
+
+def _trials(stand: Stand, asked: Trials, doing: str, base: int, other: int) -> list[dict[str, Any]]:
+    """Of each its comparisons, other to base; `seconds` is all it took, `measured_s` its blocks."""
+    found = []
+    for number in range(asked.trials):
+        stand.say(f"against {doing}: trial {number + 1} of {asked.trials}")
+        begun = time.perf_counter()
+        with ExitStack() as servers:
+            arms = [
+                _arm(stand, name, servers.enter_context(_burner(stand, iterations)))
+                for name, iterations in ((OTHER, other), (BASE, base))
+            ]
+            comparisons, results = calibrate.measured(
+                arms, stand.generator, budget_s=asked.budget_s, block_s=asked.block_s, seed=number
+            )
+        found.append(
+            {
+                "comparisons": [each.model_dump(mode="json") for each in comparisons],
+                "measured_s": results.timing.measuring_s,
+                "seconds": time.perf_counter() - begun,
+            }
+        )
+    return found
+
+
+def _different(comparisons: list[dict[str, Any]], slower: bool = False) -> bool:
+    """Whether a headline metric is; `slower`: and says that the other is the slower one."""
+    headlines = [each for each in map(Comparison.model_validate, comparisons) if each.metric in HEADLINES]
+    return any(each.verdict == "different" and (each.ratio > 1 or not slower) for each in headlines)
+
+
+def _tally(found: list[dict[str, Any]], spoiled: int) -> str:
+    """How often each metric was, what ratios were seen, and how long it took."""
+    by_metric: dict[str, list[dict[str, Any]]] = {}
+    for comparison in (each for trial in found for each in trial["comparisons"]):
+        by_metric.setdefault(comparison["metric"], []).append(comparison)
+    shown = [
+        f"{metric.removeprefix('latency_ms.')} {sum(each['verdict'] == 'different' for each in comparisons)}"
+        f" (ratio {median(each['ratio'] for each in comparisons):.3f})"
+        for metric, comparisons in by_metric.items()
+    ]
+    seconds = median(trial["measured_s"] for trial in found)
+    return f"; by metric {', '.join(shown)}; {spoiled} spoiled; {seconds:.0f} s measured a trial (median)"
+
+
+def _costlier(stand: Stand, iterations: int) -> tuple[int, float]:
+    """(iterations for 5 % more CPU per request, the ratio so injected).
+
+    CPU per request is a + b × iterations; one server with them and one with twice as many tell a and b.
+    """
+    stand.say("what a request costs")
+    once_s, twice_s = (_cpu_s(stand, count) for count in (iterations, 2 * iterations))
+    each_s = (twice_s - once_s) / iterations
+    more = iterations + round(MORE * once_s / each_s)
+    return more, 1 + (more - iterations) * each_s / once_s
+
+
+def _cpu_s(stand: Stand, iterations: int) -> float:
+    """CPU of the server per request."""
+    with _burner(stand, iterations) as server:
+        arm = _arm(stand, BASE, server)
+        block = Block(
+            arm.url, arm.protocol, arm.model, str(arm.payloads), Open(RATE_RPS / 2), WEIGHED_S,
+            seed=0, samples=str(stand.folder / "samples.parquet"),
+        )  # fmt: skip
+        stand.generator.run(block)
+        before = server.usage()
+        result = stand.generator.run(block)
+        return float(server.usage().cpu_s - before.cpu_s) / result.requests
+
+
+def _burner(stand: Stand, iterations: int) -> AbstractContextManager[ChildProcess]:
+    return burner.running(iterations, (stand.server_core,), stand.folder / "burner.log")
+
+
+def _arm(stand: Stand, name: str, server: ChildProcess) -> calibrate.Arm:
+    requests = stand.folder / "burner.npz"
+    payloads.save(requests, [{burner.INPUT: np.zeros(burner.SHAPE, np.float32)}])
+    return calibrate.Arm(
+        name, server.url, "oip-http", burner.MODEL, requests, Open(RATE_RPS), server.usage, (stand.server_core,)
+    )
