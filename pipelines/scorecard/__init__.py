@@ -34,6 +34,7 @@ def _lines(model: str, results: Results, tolerance: float) -> list[Line]:
     asked = [*metrics.fidelity(tolerance), *metrics.footprint(working)]
     for workload in dict.fromkeys(load.workload for cell in working for load in cell.loads):
         asked += _speed(workload, working, results.comparisons)
+    asked += _capacity(working)
     lines = [_line(metric, model, working) for metric in asked]
     return [_reach(model, tried), *(line for line in lines if line.torch.paths or line.tensorflow.paths)]
 
@@ -74,6 +75,17 @@ def _speed(workload: str, cells: Sequence[Cell], comparisons: Sequence[Compariso
         metric(f"latency_ms.{name}", f"latency {name}", "ms", _percentile(name)) for name in Percentiles.model_fields
     ]
     return [*latencies, cpu]
+
+
+def _capacity(cells: Sequence[Cell]) -> list[Metric]:
+    """What a server sustains within the bound that its users set: named by that bound."""
+    judge = judges.by_capacity(cells)
+
+    def figure(cell: Cell) -> float | None:
+        return cell.capacity.rps if cell.capacity else None
+
+    slos = dict.fromkeys(cell.capacity.slo for cell in cells if cell.capacity)
+    return [Metric("speed", "capacity", "requests/s", figure, judge, True, workload=slo) for slo in slos]
 
 
 def _percentile(name: str) -> Callable[[Load], float | None]:

@@ -44,6 +44,7 @@ class Line:
     """Whether it stands in the scorecard's row; else only among its details."""
     model: str
     workload: str | None
+    """What it was measured under: a workload, or a capacity's SLO."""
     torch: Side
     tensorflow: Side
     leader: str | None

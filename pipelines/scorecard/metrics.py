@@ -23,6 +23,7 @@ class Metric:
     higher_is_better: bool = False
     headline: bool = True
     workload: str | None = None
+    """What it was measured under: a workload, or a capacity's SLO."""
 
 
 def fidelity(tolerance: float) -> list[Metric]:

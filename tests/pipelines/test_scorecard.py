@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.results import Results
+from pipelines.results import Capacity, Results
 from pipelines.scorecard import score
 from pipelines.scorecard.lines import AXES, Line
 from tests.pipelines.made import cell, cell_id, comparison, failed, load, run
@@ -49,6 +49,27 @@ def test_more_requests_per_second_is_better() -> None:
     assert found.leader == "torch"
     assert found.torch.best is not None
     assert found.torch.best.label == "onnx"
+
+
+@pytest.mark.parametrize(
+    ("tflite", "leader"), [((400.0, 380.0, 420.0), "torch"), ((490.0, 470.0, 510.0), None), ((400.0, None, None), None)]
+)
+def test_capacity_leads_where_the_intervals_do_not_touch(tflite: tuple[float, ...], leader: str | None) -> None:
+    slo = "p99 ≤ 20 ms, errors ≤ 0.1 %"
+
+    def capacity(rps: float, low: float | None, high: float | None) -> Capacity:
+        ci95 = None if low is None or high is None else (low, high)
+        return Capacity(slo=slo, rps=rps, ci95=ci95, distribution="poisson")
+
+    results = run(cell("onnx", capacity=capacity(500.0, 485.0, 515.0)), cell("tflite", 1.0, capacity=capacity(*tflite)))
+    found = line(results, "capacity")
+    assert (found.leader, found.headline, found.axis) == (leader, True, "speed")
+    assert slo in score(results).verdicts["digits_cnn"]
+
+
+def test_an_undecided_comparison_says_how_much_more_it_takes() -> None:
+    open_ = comparison("onnx", "tflite", 0.97, "inconclusive", more_blocks=14)
+    assert "about 14 more would decide" in line(run(*FOUR, comparisons=(open_,)), "latency p50").evidence
 
 
 def test_an_invalid_load_is_no_figure() -> None:
