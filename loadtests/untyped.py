@@ -14,9 +14,9 @@ UNNAMED = ""
 
 
 def from_json(name: str, values: Any) -> np.ndarray:
-    """Numbers or truth values, nested as the shape is: bool, int64 or float64; null is NaN.
+    """Numbers or truth values, nested as the shape is, as bool, int64 or float64; null is NaN.
 
-    Raises `ProtocolError` for anything else.
+    Integers too large for int64 become float64. Raises `ProtocolError` for anything else.
     """
     try:
         array = np.array(values)

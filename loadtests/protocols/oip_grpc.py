@@ -68,7 +68,7 @@ def infer(url: str, model: str, tensors: Mapping[str, np.ndarray], timeout_s: fl
 
 def _typed(output: oip.ModelInferResponse.InferOutputTensor) -> np.ndarray:
     dtype, field = datatypes.dtype_of(output.name, output.datatype), _CONTENTS.get(output.datatype)
-    values = getattr(output.contents, field) if field else ()
+    values = list(getattr(output.contents, field)) if field else []
     try:
         return np.array(values, dtype=dtype).reshape(output.shape)
     except (ValueError, OverflowError) as exc:

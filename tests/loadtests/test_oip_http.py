@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loadtests import datatypes, protocols
-from loadtests.errors import NotReady, ProtocolError, UnknownProtocol
+from loadtests import datatypes
+from loadtests.errors import NotReady, ProtocolError
 from loadtests.protocols import oip_http
 
 X = {"x": np.arange(4, dtype=np.float32).reshape(1, 4)}
@@ -149,10 +149,3 @@ def test_infer_tells_not_ready_from_wrong(
 ) -> None:
     with serving(mode) as url, pytest.raises(error, match=words):
         oip_http.infer(url, "m", X, timeout_s=0.2)
-
-
-def test_protocols_are_discovered_by_their_wire_names() -> None:
-    assert "oip-http" in protocols.NAMES
-    assert protocols.load("oip-http") is protocols.load("oip_http")
-    with pytest.raises(UnknownProtocol, match=r"unknown protocol 'oip-smoke'; known: .*oip-http"):
-        protocols.load("oip-smoke")
