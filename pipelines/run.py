@@ -28,6 +28,7 @@ from pipelines import (
     results,
     rounds,
     store,
+    trust,
     warm_up,
 )
 from pipelines.assemble import Facts, assemble
@@ -56,7 +57,7 @@ def start(asked: Experiment, engine: str, out: Path, console: Console) -> tuple[
     Raises `BadInput` or `EngineUnavailable` before anything was started, `KeyboardInterrupt` with the state saved.
     """
     planned = _plan(asked)
-    budget = _budget(asked)
+    budget = server_budget(asked)
     _require_disk(out)
     chosen, note = engines.choose(engine, CACHE, out)
     if note:
@@ -84,7 +85,7 @@ def resume(asked: Experiment, engine: str, out: Path, console: Console) -> tuple
         before = folder.described()
         if engine not in {"auto", before["engine"]}:
             raise BadRun(f"run {folder.id} is on engine {before['engine']!r}; it cannot be resumed on {engine!r}")
-        budget = _budget(asked)
+        budget = server_budget(asked)
         if list(budget.cpus) != list(before["budget"]["cpus"]):
             raise BadRun(
                 f"run {folder.id} had servers on cores {before['budget']['cpus']}, now they would be on"
@@ -99,13 +100,14 @@ def _sit(
 ) -> Results:
     """Everything still to be done, then the results of all that is done, however it ended."""
     began_s = time.perf_counter()
-    _sweep(engine, folder, console)
+    sweep(engine, folder, console)
     with Journal(folder.journal) as journal:
         try:
             _work(asked, planned, folder, engine, budget, journal, console)
         finally:
             journal.add(SittingEnded(seconds=time.perf_counter() - began_s))
             found = _assemble(asked, planned, folder, engine.name, journal.events)
+            found = found.model_copy(update={"trust": trust.read(CACHE)})
             store.write(folder.results, results.to_json(found))
             report.write(found, folder.path)
     return found
@@ -199,7 +201,7 @@ def _assemble(asked: Experiment, planned: Plan, folder: RunFolder, engine: str, 
     return assemble(facts, planned, events, lambda name: samples.read(folder.path / name))
 
 
-def _sweep(engine: Engine, folder: RunFolder, console: Console) -> None:
+def sweep(engine: Engine, folder: RunFolder, console: Console) -> None:
     """Claims this run's children, and removes those of runs that are no longer alive, on every engine there is."""
     owner.mark(folder.id)
     for name in engines.NAMES:
@@ -211,7 +213,7 @@ def _sweep(engine: Engine, folder: RunFolder, console: Console) -> None:
                 )
 
 
-def _budget(asked: Experiment) -> Budget:
+def server_budget(asked: Experiment) -> Budget:
     """The servers' cores are the last ones this process may use; the generator needs at least one of its own."""
     cpus = environment.usable_cpus()
     wanted = asked.budget.cpus
