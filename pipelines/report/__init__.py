@@ -8,7 +8,6 @@ from pipelines import store
 from pipelines.report import html, markdown
 from pipelines.report.view import view
 from pipelines.results import Results
-from pipelines.scorecard import score
 
 HTML = "report.html"
 MARKDOWN = "report.md"
@@ -16,6 +15,6 @@ MARKDOWN = "report.md"
 
 def write(results: Results, folder: Path) -> None:
     """Write `report.html` and `report.md` into the run's folder; raises OSError where it cannot be written."""
-    shown = view(results, score(results))
+    shown = view(results)
     store.write(folder / HTML, html.render(shown))
     store.write(folder / MARKDOWN, markdown.render(shown))

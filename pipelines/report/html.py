@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipelines.report.plots import plots
+from pipelines.report.panels import panels, trust
+from pipelines.report.panels.figure import TEMPLATE
 from pipelines.report.templates import environment
 from pipelines.report.view import View
 
@@ -12,4 +13,10 @@ def render(view: View) -> str:
     from plotly.offline import get_plotlyjs
 
     template = environment(html=True).get_template("report.html.j2")
-    return template.render(view=view, plots=plots(view), plotly_js=get_plotlyjs())
+    return template.render(
+        view=view,
+        panels={model.name: panels(model) for model in view.models},
+        trust_plots=trust.of(view.results.trust) if view.results.trust else (),
+        plotly_js=get_plotlyjs(),
+        plotly_template=TEMPLATE,
+    )
