@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import models.zoo
 import pipelines.formats
+from loadtests import protocols
 from pipelines import experiment
 from serving import catalog
 
@@ -27,6 +28,12 @@ def _servers() -> Rows:
     return [(s.name, s.runtime, ", ".join(s.formats), ", ".join(s.protocols)) for s in servers]
 
 
+def _protocols() -> Rows:
+    servers = [catalog.load(name) for name in catalog.names()]
+    speakers = {name: [server.name for server in servers if name in server.protocols] for name in protocols.NAMES}
+    return [(name, protocols.load(name).TRANSPORT, ", ".join(found)) for name, found in speakers.items()]
+
+
 def _experiments() -> Rows:
     loaded = map(experiment.load, experiment.names())
     return [(e.name, ", ".join(e.models), ", ".join(e.formats)) for e in loaded]
@@ -36,6 +43,7 @@ KINDS: dict[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
     "models": (("model", "what it is", "source and licence"), _models),
     "formats": (("format", "from", "variants"), _formats),
     "servers": (("server", "runtime", "formats", "protocols"), _servers),
+    "protocols": (("protocol", "transport", "servers"), _protocols),
     "experiments": (("experiment", "models", "formats"), _experiments),
 }
 

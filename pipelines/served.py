@@ -32,9 +32,12 @@ def read(protocol: str, outputs: Tensors, expected: Tensors) -> Tensors:
 def probe(protocol: str, model: str, case: Case, tolerance: float) -> Callable[[str], bool]:
     """A check for an engine: False until the server answers, True when it answers `case` rightly.
 
-    Raises `WrongAnswer` where the answer deviates, and `ProtocolError` where it is an error.
+    Raises `ProtocolError` where the protocol cannot carry the case; the check does where the answer is an error, and
+    `WrongAnswer` where it deviates.
     """
     client = protocols.load(protocol)
+    # Before a server's cold start is timed: what cannot be carried is refused, and TensorFlow's messages are imported.
+    client.encode(model, case.inputs)
 
     def is_right(url: str) -> bool:
         try:

@@ -6,8 +6,9 @@ tensorflow-serving-api, which import all of TensorFlow (seconds, and hundreds of
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -25,9 +26,7 @@ SIGNATURE = "serving_default"
 
 def encode(model: str, tensors: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None) -> Request:
     """One call of `METHOD` for `outputs` (None: all); raises `ProtocolError` for tensors that are not numeric."""
-    import tensorflow as tf
-    from tensorflow_serving.apis import predict_pb2
-
+    tf, predict_pb2 = _library()
     message = predict_pb2.PredictRequest(output_filter=outputs or ())
     message.model_spec.name, message.model_spec.signature_name = model, SIGNATURE
     for name, array in tensors.items():
@@ -40,9 +39,7 @@ def encode(model: str, tensors: Mapping[str, np.ndarray], outputs: Sequence[str]
 def decode(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, np.ndarray]:
     """The output tensors by name, each an array of its own; raises `ProtocolError` where there are none."""
     require_ok(status, headers)
-    import tensorflow as tf
-    from tensorflow_serving.apis import predict_pb2
-
+    tf, predict_pb2 = _library()
     try:
         message = predict_pb2.PredictResponse.FromString(body)
         found = {name: tf.make_ndarray(tensor) for name, tensor in message.outputs.items()}
@@ -57,3 +54,12 @@ def decode(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, np
 def infer(url: str, model: str, tensors: Mapping[str, np.ndarray], timeout_s: float) -> dict[str, np.ndarray]:
     """Ask `grpc://host:port` once, on a channel of its own, and wait; raises as `unary` and `decode` do."""
     return decode(*unary(url, encode(model, tensors), timeout_s))
+
+
+def _library() -> tuple[Any, Any]:
+    """TensorFlow and its messages; without its remarks on the machine, which it writes over a run's display."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2
+
+    return tf, predict_pb2

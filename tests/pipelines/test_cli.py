@@ -113,12 +113,18 @@ def test_a_report_of_a_damaged_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_kind_to_list_is_refused() -> None:
-    assert "unknown kind 'cats'; known: models, formats, servers, experiments" in refused("list", "cats")
+    assert "unknown kind 'cats'; known: models, formats, servers, protocols, experiments" in refused("list", "cats")
 
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [("models", "minilm"), ("formats", "torchscript"), ("servers", "reference-onnx"), ("experiments", "smoke")],
+    [
+        ("models", "minilm"),
+        ("formats", "torchscript"),
+        ("servers", "reference-onnx"),
+        ("protocols", "tfs-rest"),
+        ("experiments", "smoke"),
+    ],
 )
 def test_list_shows_what_there_is(kind: str, name: str) -> None:
     result = call("list", kind)
