@@ -6,8 +6,10 @@ tensorflow-serving-api, which import all of TensorFlow (seconds, and hundreds of
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -57,9 +59,22 @@ def infer(url: str, model: str, tensors: Mapping[str, np.ndarray], timeout_s: fl
 
 
 def _library() -> tuple[Any, Any]:
-    """TensorFlow and its messages; without its remarks on the machine, which it writes over a run's display."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import tensorflow as tf
-    from tensorflow_serving.apis import predict_pb2
+    """TensorFlow and its messages, imported at the first call."""
+    with contextlib.nullcontext() if "tensorflow" in sys.modules else _silence():
+        import tensorflow as tf
+        from tensorflow_serving.apis import predict_pb2
 
     return tf, predict_pb2
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing reaches stderr: TensorFlow's remarks on the machine heed no setting, and spoil a run's display."""
+    stderr = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
