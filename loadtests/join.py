@@ -5,12 +5,16 @@ from __future__ import annotations
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from loadtests import child, wire
 from loadtests.errors import GeneratorError
 from loadtests.worker import REFUSED
+
+PAUSE_S = 2.0
+"""Before coming back: the master that sent a worker home still listens for half a second, and would take it again."""
 
 
 def serve(master: str, cpus: tuple[int, ...], say: Callable[[str], None]) -> None:
@@ -27,6 +31,7 @@ def serve(master: str, cpus: tuple[int, ...], say: Callable[[str], None]) -> Non
         say(f"waiting for a run at {master}; Ctrl-C ends")
         with tempfile.TemporaryDirectory(prefix="deploy-compare-worker-") as scratch:
             _work(master, cpus, scratch, say)
+        time.sleep(PAUSE_S)
 
 
 def _work(master: str, cpus: tuple[int, ...], scratch: str, say: Callable[[str], None]) -> None:

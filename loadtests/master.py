@@ -83,6 +83,7 @@ class Master:
         self._started: list[subprocess.Popen[bytes]] = []
         self._cores: list[str] = []
         self._members: dict[str, Member] = {}
+        self._refused: list[str] = []
         self._inbox: gevent.queue.Queue[_Message] = gevent.queue.Queue()
         for kind in ("hello", "prepared", "pong", "part", "result", "failed"):
             self._runner.register_message(kind, self._take)
@@ -119,7 +120,8 @@ class Master:
             if waited_s > limit_s:
                 came = ", ".join(member.name for member in self._members.values()) or "none"
                 raise GeneratorError(
-                    f"waited {waited_s:.0f} s for {wanted} workers, {remote} of them of other hosts; came: {came}"
+                    f"waited {waited_s:.0f} s for {wanted} workers, {remote} of them on other hosts; came: {came}"
+                    + "".join(f"; {reason}" for reason in self._refused)
                 )
             message = self._receive()
             if message is not None and message.kind == "hello":
@@ -219,7 +221,8 @@ class Master:
             name = f"worker {hello['host']} (pid {hello['pid']})"
             if hello["version"] != wire.version():
                 reason = f"it has {hello['version']}, this host has {wire.version()}"
-                say(f"refused {name}: {reason}")
+                self._refused.append(f"refused {name}: {reason}")
+                say(self._refused[-1])
                 self._runner.send_message("refused", {"reason": reason}, message.sender)
                 return
             if len(self._members) == wanted:
