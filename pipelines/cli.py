@@ -137,6 +137,28 @@ def doctor() -> None:
             raise typer.Exit(FAILED)
 
 
+@app.command()
+def worker(
+    master: Annotated[str, typer.Argument(help="HOST:PORT of the host that runs: its experiment's load.listen.")],
+    cpus: Annotated[str | None, typer.Option(help="Cores to send from, as 2,3; one is used. Default: any.")] = None,
+) -> None:
+    """Send requests for a run on another host, whose experiment has load.remote_workers; until Ctrl-C."""
+    from loadtests.join import serve
+    from pipelines.environment import usable_cpus
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _reporting(console):
+        usable = usable_cpus()
+        chosen = [int(cpu) if cpu.isdecimal() else -1 for cpu in cpus.split(",")] if cpus else usable
+        if not set(chosen) <= set(usable):
+            raise BadInput(f"--cpus: expected cores as {','.join(map(str, usable))}, found {cpus!r}")
+        try:
+            serve(master, tuple(chosen), console.print)
+        except KeyboardInterrupt as exc:
+            raise typer.Exit(INTERRUPTED) from exc
+
+
 @contextlib.contextmanager
 def _reporting(console: Console) -> Iterator[None]:
     """What the user can mend becomes one line on standard error and its exit status; all else keeps its traceback."""
