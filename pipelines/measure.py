@@ -127,7 +127,11 @@ def _measure_block(sitting: Sitting, running: Running, workload: Workload, round
         after, generator_after_s = deployment.usage(), generator.cpu_s()
     _check_responses(sitting, running, workload, result)
     server_cpu_s = after.cpu_s - before.cpu_s if before and after else None
-    seen = sitting.watch.readings(server_cpu_s=server_cpu_s, generator_cpu_s=generator_after_s - generator_before_s)
+    seen = sitting.watch.readings(
+        server_cpu_s=server_cpu_s,
+        generator_cpu_s=generator_after_s - generator_before_s,
+        processes_gone=len(before.processes - after.processes) if before and after else 0,
+    )
     event = BlockMeasured(
         cell=cell.id,
         workload=workload.name,
