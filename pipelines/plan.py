@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipelines import rounds
 from pipelines.errors import BadExperiment
@@ -98,10 +98,9 @@ def plan(experiment: Experiment, known: Known) -> Plan:
         elif variant not in way.variants:
             skipped.append(Skip(nowhere, f"format {fmt} is exported as {_either(way.variants)}, not as {variant}"))
         else:
-            found = list(_served(nowhere, experiment, known))
+            found, unspoken = _served(nowhere, experiment, known)
             cells += found
-            if not found:
-                skipped.append(Skip(nowhere, _unserved(fmt, experiment, known)))
+            skipped += unspoken if found else [Skip(nowhere, _unserved(fmt, experiment, known))]
     return Plan(tuple(cells), tuple(skipped), measuring_s(experiment, cells))
 
 
@@ -126,14 +125,19 @@ def check_names(what: str, field: str, asked: Sequence[str], known: Sequence[str
             raise BadExperiment(f"{field}: unknown {what} {name!r}; known: {', '.join(sorted(known))}")
 
 
-def _served(cell: Cell, experiment: Experiment, known: Known) -> list[Cell]:
+def _served(cell: Cell, experiment: Experiment, known: Known) -> tuple[list[Cell], list[Skip]]:
+    """The cells of the servers that accept the format, and those of protocols that such a server does not speak."""
     servers = experiment.servers if experiment.servers is not None else tuple(known.servers)
-    return [
-        Cell(cell.model, cell.framework, cell.format, cell.variant, server, protocol)
-        for server in servers
-        for protocol in experiment.protocols
-        if cell.format in known.servers[server].formats and protocol in known.servers[server].protocols
-    ]
+    cells: list[Cell] = []
+    skipped: list[Skip] = []
+    takers = [server for server in servers if cell.format in known.servers[server].formats]
+    for server, protocol in itertools.product(takers, experiment.protocols):
+        found, spoken = replace(cell, server=server, protocol=protocol), known.servers[server].protocols
+        if protocol in spoken:
+            cells.append(found)
+        else:
+            skipped.append(Skip(found, f"server {server} speaks {_either(spoken)}, not {protocol}"))
+    return cells, skipped
 
 
 def _unserved(fmt: str, experiment: Experiment, known: Known) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import yaml
 
@@ -68,6 +70,20 @@ def test_a_format_that_no_server_takes_is_skipped() -> None:
     assert {skip.reason for skip in made.skipped} == {
         "none of this experiment's servers takes format onnx over oip-http; ort accepts it"
     }
+
+
+def test_a_protocol_that_a_server_does_not_speak_is_skipped() -> None:
+    servers = {"ort": Offer(["onnx"], ["oip-http", "oip-grpc"]), "vino": Offer(["onnx"], ["oip-http"])}
+    known = replace(KNOWN, servers=servers, protocols=["oip-http", "oip-grpc"])
+    made = plan(asked(models=["minilm"], formats=["onnx"], frameworks=["torch"], protocols=known.protocols), known)
+    assert [(cell.server, cell.protocol) for cell in made.cells] == [
+        ("ort", "oip-http"),
+        ("ort", "oip-grpc"),
+        ("vino", "oip-http"),
+    ]
+    assert [(skip.cell.id, skip.reason) for skip in made.skipped] == [
+        ("minilm/torch/onnx/fp32/vino/oip-grpc", "server vino speaks oip-http, not oip-grpc")
+    ]
 
 
 @pytest.mark.parametrize(
