@@ -8,7 +8,7 @@ from pipelines.report.looks import Look
 from pipelines.report.panels.figure import FADED, Figure, Plot, axis, log_axis, plot
 from pipelines.results import Cell, Gate, Load
 
-ROW = 26
+ROW = 32
 """Pixels."""
 SYMBOLS = {"p50": "circle-open", "p90": "diamond", "p99": "circle"}
 LIMIT = {"symbol": "line-ns", "size": 14, "line": {"width": 2, "color": "#c92a2a"}}
@@ -34,7 +34,7 @@ def of(loads: Sequence[tuple[Cell, Load]], looks: Mapping[str, Look]) -> tuple[P
             "Lag",
             "How late requests left: p50 ○, p90 ◇, p99 ●; the red tick is the gate's limit for p99.",
             [*lag, *lag_limits],
-            xaxis=log_axis("ms after the intended instant", [*lag, *lag_limits], "x"),
+            xaxis=log_axis("lag, ms", [*lag, *lag_limits], "x"),
             showlegend=False,
             **layout,
         ),
@@ -51,7 +51,7 @@ def of(loads: Sequence[tuple[Cell, Load]], looks: Mapping[str, Look]) -> tuple[P
 
 
 def _name(look: Look, load: Load) -> str:
-    return f"{load.workload} · {look.label}{'' if load.valid else ' (invalid)'}"
+    return f"{load.workload}<br>{look.label}{'' if load.valid else ' (invalid)'}"
 
 
 def _lag(look: Look, load: Load, y: int) -> Figure:

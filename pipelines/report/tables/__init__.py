@@ -37,7 +37,8 @@ class Item:
 
     @property
     def empty(self) -> bool:
-        return self.text in ("", NONE) and not self.badges
+        """Whether it says nothing, not even why."""
+        return self.text in ("", NONE) and not self.badges and not self.why
 
 
 @dataclass(frozen=True)

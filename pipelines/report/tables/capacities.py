@@ -30,7 +30,7 @@ def _items(cell: Cell, capacity: Capacity, label: str) -> tuple[Item, ...]:
     ci95 = capacity.ci95
     return (
         named(cell, label),
-        words(capacity.slo),
+        Item(capacity.slo),
         Item(number(capacity.rps), why=capacity.reason or ""),
         Item(f"{number(ci95[0])}–{number(ci95[1])}" if ci95 else NONE),
         words(capacity.distribution),

@@ -58,16 +58,16 @@ def _items(cell: Cell, load: Load, label: str) -> tuple[Item, ...]:
 
 
 def _lag(load: Load) -> Item:
+    """Of results without lag percentiles the p99 that the gate judged."""
     lag = load.lag_ms
-    if lag.p50 is None:
-        return Item(number(load.generator.lag_p99_ms), why="p99")
-    return Item(f"{number(lag.p50)} / {number(lag.p90)} / {number(lag.p99)}")
+    p99 = lag.p99 if lag.p99 is not None else load.generator.lag_p99_ms
+    return Item(f"{number(lag.p50)} / {number(lag.p90)} / {number(p99)}")
 
 
 def _badge(gate: Gate) -> Badge:
-    return Badge(
-        gate.name, "ok" if gate.passed else "failed", f"{saw(gate)}{'' if gate.passed else ': ' + gate.remedy}"
-    )
+    if gate.passed:
+        return Badge(f"✓ {gate.name}", "ok", saw(gate))
+    return Badge(f"✗ {gate.name}", "failed", f"{saw(gate)}: {gate.remedy}")
 
 
 def _gone(count: int) -> Item:
