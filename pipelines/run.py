@@ -123,9 +123,10 @@ def _work(
     console: Console,
 ) -> None:
     generator_cpus = generator_cores(budget)
+    log, load = folder.logs / "generator.log", asked.load
     with (
         Display(console, TimeLeft.of(asked, planned, journal.events)) as display,
-        Generator(generator_cpus, folder.logs / "generator.log") as generator,
+        Generator(generator_cpus, log, load.workers, load.remote_workers, load.listen, display.say) as generator,
     ):
         display.say(
             f"run       {folder.id}: {len(planned.cells)} cells on the {engine.name} engine, "
