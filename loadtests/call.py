@@ -46,5 +46,4 @@ def unary(url: str, request: Request, timeout_s: float) -> tuple[int, dict[str, 
 def require_ok(status: int, headers: Mapping[str, str]) -> None:
     """Raise `ProtocolError` with the code's name and the server's words unless the status is 0."""
     if status != 0:
-        said = headers.get(MESSAGE) or "no message"
-        raise ProtocolError(f"status {status} {_NAMES.get(status, '')}: {said}".replace(" :", ":"))
+        raise ProtocolError(f"status {status} {_NAMES.get(status, '?')}: {headers.get(MESSAGE) or 'no message'}")

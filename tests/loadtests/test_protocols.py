@@ -116,7 +116,7 @@ def test_an_oip_grpc_answer_that_is_none_says_what_is_wrong(body: bytes, words: 
 def test_a_status_of_grpc_carries_its_name_and_the_servers_words(protocol: Any) -> None:
     with pytest.raises(ProtocolError, match="status 5 NOT_FOUND: no model m"):
         protocol.decode(5, {"grpc-message": "no model m"}, b"")
-    with pytest.raises(ProtocolError, match="status 99: no message"):
+    with pytest.raises(ProtocolError, match=r"status 99 \?: no message"):
         protocol.decode(99, {}, b"")
 
 
