@@ -79,8 +79,8 @@ def plan(experiment: ExperimentArgument = "default") -> None:
             console.print(f"[dim]skipped {skip.cell.id}: {skip.reason}[/]", highlight=False, soft_wrap=True)
         estimate_s = TimeLeft.of(asked, planned, []).seconds
         console.print(
-            f"{len(planned.cells)} cells, {len(planned.skipped)} skipped · {duration(planned.measuring_s)} measuring, "
-            f"about {duration(estimate_s)} in all once images and artifacts are built",
+            f"{len(planned.cells)} cells, {len(planned.skipped)} skipped · at most {duration(planned.measuring_s)} "
+            f"measuring, about {duration(estimate_s)} in all once images and artifacts are built",
             highlight=False,
             soft_wrap=True,
         )
@@ -105,7 +105,7 @@ def report(run: Annotated[str, typer.Argument(help="Folder of a run, or its id b
 
 
 @app.command(name="list")
-def list_(kind: Annotated[str, typer.Argument(help="models, formats, servers or experiments")]) -> None:
+def list_(kind: Annotated[str, typer.Argument(help="models, formats, servers, protocols or experiments")]) -> None:
     """List what there is to compare."""
     from pipelines.listing import KINDS, rows
 
@@ -121,12 +121,24 @@ def list_(kind: Annotated[str, typer.Argument(help="models, formats, servers or 
 
 
 @app.command()
-def doctor() -> None:
-    """Say what this machine can and cannot do, and the fix for each. Exit status 1 where no run is possible."""
+def doctor(
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Measure what this machine can measure; later reports carry it.")
+    ] = False,
+    seconds: Annotated[float, typer.Option(help="About how long --measure takes; an idle machine is needed.")] = 120.0,
+) -> None:
+    """Say what this machine can and cannot do, and the fix for each. Exit status 1 where no run is possible.
+
+    With --measure: the generator's ceiling and lag, a server against itself and against 5 % more CPU, and what
+    difference can be told in what time. Exit status 1 where those come out wrong, or were spoiled.
+    """
     from pipelines.doctor import examine
 
     console = Console()
     with _reporting(console):
+        if measure:
+            _measure_machine(console, seconds)
+            return
         checks = examine()
         marks = {"ok": "[green]ok[/]  ", "warn": "[yellow]warn[/]", "fail": "[red]fail[/]"}
         for check in checks:
@@ -135,6 +147,108 @@ def doctor() -> None:
                 console.print(f"     fix: {check.fix}", highlight=False, soft_wrap=True)
         if any(check.verdict == "fail" for check in checks):
             raise typer.Exit(FAILED)
+
+
+@app.command()
+def load(  # noqa: PLR0913, PLR0917 - one for each flag
+    urls: Annotated[list[str], typer.Argument(help="http://HOST:PORT, or grpc://HOST:PORT; several are compared.")],
+    protocol: Annotated[
+        str, typer.Option(help="oip-http, oip-http-json, oip-grpc, tfs-rest or tfs-grpc.")
+    ] = "oip-http",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Its name on the server: once, or once for each URL. Default: the only one."),
+    ] = None,
+    payloads: Annotated[
+        Path | None,
+        typer.Option(help="Requests (.npz, entries INDEX/TENSOR). Default: random values, by the metadata."),
+    ] = None,
+    dim: Annotated[
+        list[str] | None, typer.Option(help="Size of a dynamic axis of made-up inputs: AXIS=SIZE or TENSOR:AXIS=SIZE.")
+    ] = None,
+    rate: Annotated[float | None, typer.Option(help="Open arrivals, requests/s.")] = None,
+    poisson: Annotated[bool, typer.Option("--poisson", help="With --rate: exponential gaps.")] = False,
+    users: Annotated[int | None, typer.Option(help="Closed arrivals: so many clients. Default: 1.")] = None,
+    think: Annotated[float | None, typer.Option(help="With --users: seconds between answer and next request.")] = None,
+    ramp: Annotated[str | None, typer.Option(help="A:B, an open rate growing from A to B requests/s.")] = None,
+    burst: Annotated[
+        str | None, typer.Option(help="RATE:BURST:EVERY:FOR, BURST requests/s for FOR of every EVERY seconds.")
+    ] = None,
+    replay: Annotated[Path | None, typer.Option(help="CSV of instant_s, and payload if you like.")] = None,
+    duration: Annotated[float | None, typer.Option(help="Seconds measured of each URL. Default: 10.")] = None,
+    rounds: Annotated[int | None, typer.Option(help="Blocks of each URL.")] = None,
+    block: Annotated[float | None, typer.Option(help="Seconds of a block. Default: 2.")] = None,
+    budget: Annotated[
+        float | None, typer.Option(help="Seconds of all blocks; a pilot chooses. Default for several URLs: 60.")
+    ] = None,
+    warmup: Annotated[float, typer.Option(help="Longest warm-up in seconds; it ends when figures are steady.")] = 10.0,
+    capacity: Annotated[
+        bool, typer.Option("--capacity", help="Search the highest rate that holds the SLO, and the curve up to 130 %.")
+    ] = False,
+    slo_p99_ms: Annotated[float | None, typer.Option(help="SLO: p99 latency at most.")] = None,
+    slo_p90_ms: Annotated[float | None, typer.Option(help="SLO: p90 latency at most.")] = None,
+    max_error_rate: Annotated[
+        float | None, typer.Option(help="SLO: errors per request at most. Default: 0.001.")
+    ] = None,
+    pid: Annotated[
+        list[int] | None,
+        typer.Option(help="The server's process on this machine, for CPU per request; once for each URL."),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Generator processes.")] = 1,
+    seed: Annotated[int, typer.Option(help="Draws inputs, payloads and arrivals.")] = 20,
+    out: OutOption = Path("runs"),
+) -> None:
+    """Load any server that speaks a known protocol; several are compared in interleaved blocks.
+
+    Leaves results.json, samples and a report in runs/<id>/. Exit status 1 where a server failed or a measurement is
+    invalid, 2 where it cannot be reached or refuses.
+    """
+    from pipelines import load_options, load_table
+    from pipelines import report as reports
+    from pipelines.load import load as measure
+    from pipelines.targets import Targets
+
+    console = Console()
+    with _reporting(console, "interrupted: what was measured until then is in runs/latest"):
+        asked = load_options.asked(
+            load_options.Arrivals(rate, poisson, users, think, ramp, burst, replay),
+            load_options.Length(duration, rounds, block, budget, warmup),
+            load_options.Slo(capacity, slo_p99_ms, slo_p90_ms, max_error_rate),
+            servers=len(urls),
+            protocol=protocol,
+            workers=workers,
+            seed=seed,
+        )
+        targets = Targets(tuple(urls), protocol, tuple(model or ()), tuple(pid or ()), payloads, tuple(dim or ()))
+        with _stoppable(console):
+            folder, results = measure(targets, asked, out, console)
+        load_table.show(results, console)
+        console.print(f"report: {folder.path / reports.HTML}", highlight=False, soft_wrap=True)
+        if any(cell.status != "ok" for cell in results.cells):
+            raise typer.Exit(FAILED)
+
+
+@app.command()
+def serve(
+    cell: Annotated[
+        str, typer.Argument(help="A cell as `plan` prints it: MODEL/FRAMEWORK/FORMAT/VARIANT/SERVER/PROTOCOL.")
+    ],
+    engine: EngineOption = "auto",
+) -> None:
+    """Deploy one cell, print its endpoint and how to ask it, and stay until Ctrl-C, which is its good end: status 0."""
+    from pipelines.serve import serve as stay
+    from serving.errors import DidNotStart, ServerGone
+
+    console = Console()
+    with _reporting(console):
+        try:
+            with _stoppable(console, "stopping: removing the server"):
+                stay(cell, engine, console)
+        except KeyboardInterrupt:
+            return
+        except (DidNotStart, ServerGone) as exc:
+            console.print(f"{exc}\n{exc.detail}".strip(), markup=False, highlight=False, soft_wrap=True)
+            raise typer.Exit(FAILED) from exc
 
 
 @app.command()
@@ -159,8 +273,33 @@ def worker(
             raise typer.Exit(INTERRUPTED) from exc
 
 
+def _measure_machine(console: Console, seconds: float) -> None:
+    from pipelines import self_calibration, trust
+    from pipelines.run import CACHE
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    if not 30 <= seconds <= 3600:
+        raise BadInput(f"--seconds: expected 30 to 3600, found {seconds:g}")
+    with _stoppable(console, "stopping: removing what was started"):
+        try:
+            found = self_calibration.calibrate_machine(seconds, say)
+        except self_calibration.Spoiled as exc:
+            say(f"{exc}; nothing is kept: end what else runs on this machine, and measure again")
+            raise typer.Exit(FAILED) from exc
+    trust.write(found, CACHE)
+    for line in [*self_calibration.lines(found), *(faults := self_calibration.faults(found))]:
+        say(line)
+    if faults:
+        raise typer.Exit(FAILED)
+
+
 @contextlib.contextmanager
-def _reporting(console: Console) -> Iterator[None]:
+def _reporting(
+    console: Console,
+    interrupted: str = "interrupted: what is finished is saved; the same command with --resume continues",
+) -> Iterator[None]:
     """What the user can mend becomes one line on standard error and its exit status; all else keeps its traceback."""
     from loadtests.errors import LoadTestError
     from models.errors import ModelError
@@ -173,12 +312,14 @@ def _reporting(console: Console) -> Iterator[None]:
         errors.print("error: " + " ".join(str(exc).split()))
         raise typer.Exit(BAD_INPUT) from exc
     except KeyboardInterrupt as exc:
-        console.print("interrupted: what is finished is saved; the same command with --resume continues")
+        console.print(interrupted)
         raise typer.Exit(INTERRUPTED) from exc
 
 
 @contextlib.contextmanager
-def _stoppable(console: Console) -> Iterator[None]:
+def _stoppable(
+    console: Console, saying: str = "stopping: saving what is finished, removing what was started"
+) -> Iterator[None]:
     """The first Ctrl-C or SIGTERM ends the run in good order; a second one does not cut its tidying short."""
     stopping = False
 
@@ -188,7 +329,7 @@ def _stoppable(console: Console) -> Iterator[None]:
             console.print("still tidying up: containers and processes of this run are being removed")
             return
         stopping = True
-        console.print("stopping: saving what is finished, removing what was started")
+        console.print(saying)
         raise KeyboardInterrupt
 
     before = {signum: signal.signal(signum, stop) for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
