@@ -25,8 +25,8 @@ SETTLE_S = 30.0
 
 JOIN_S = 120.0
 """How long workers of other hosts are waited for."""
-SILENCE_S = 10.0
-"""After so long without a heartbeat a worker is given up; Locust's send one a second."""
+SILENCE_S = 20.0
+"""After so long without a heartbeat a worker is given up. Locust's send one a second, but not while they import."""
 LEAVE_S = 2.0
 """How long a master may take to send its workers home."""
 

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 REFUSED = 3
 """Exit status of a worker that this master does not take."""
-MASTER_SILENT_S = 15
-"""After it the master is taken to be gone; it answers a heartbeat a second."""
+MASTER_SILENT_S = 30
+"""After it the master is taken to be gone. It answers a heartbeat a second, which is not read while a module of the
+protocol's is imported: seconds for TensorFlow."""
 CONNECT_S = 5.0
 
 
