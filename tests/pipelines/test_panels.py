@@ -85,6 +85,12 @@ def test_headline_metrics_come_first() -> None:
     assert [next(iter(one.by_metric)) for one in shown] == ["latency_ms.p50", "achieved_rps"]
 
 
+def test_the_calibration_shows_what_was_injected() -> None:
+    assert WHOLE.trust
+    lines = [shape["x0"] for shape in titled("Trial A/+5 %").figure["layout"]["shapes"] if shape["type"] == "line"]
+    assert 1 / WHOLE.trust.a5_injected in lines
+
+
 def test_an_interval_without_end_does_not_stretch_the_axis() -> None:
     wide = comparison("onnx", "tflite", 1.1, "inconclusive", ci95=(1e-9, 1e9))
     low, high = forest.draw("", "", [forest.Entry("", wide)]).figure["layout"]["xaxis"]["range"]

@@ -51,7 +51,7 @@ def draw(title: str, note: str, entries: Sequence[Entry], injected: float | None
     count = len(entries)
     shapes = [_band(), _line(1.0, INK, "solid")]
     if injected is not None:
-        shapes.append(_line(injected, "#c92a2a", "dot"))
+        shapes.append(_line(injected, "#c92a2a", "dash") | {"layer": "above"})
     return plot(
         title,
         note,
@@ -70,7 +70,7 @@ def draw(title: str, note: str, entries: Sequence[Entry], injected: float | None
         shapes=shapes,
         annotations=[
             label(
-                f"{number(entry.comparison.ratio)} {MARKS[entry.comparison.verdict]}",
+                f"{_short(entry.comparison.ratio)} {MARKS[entry.comparison.verdict]}",
                 x=1,
                 xref="paper",
                 xanchor="left",
@@ -110,6 +110,11 @@ def _row(entry: Entry, y: int) -> Figure:
             f"<extra>{entry.label}</extra>"
         ),
     }
+
+
+def _short(ratio: float) -> str:
+    """Three digits, and three decimals near 1, where they matter."""
+    return f"{ratio:.3f}" if 0.9 < ratio < 1.1 else number(ratio)
 
 
 def _extent(ratios: Sequence[Comparison], injected: float | None) -> float:

@@ -13,9 +13,13 @@ LOOK = Look("generator", OTHERS[0], "solid", "circle")
 
 def of(trust: Trust) -> tuple[Plot, ...]:
     found = []
-    for title, some, injected in (("A/A", trust.aa, None), ("A/+5 %", trust.a5, trust.a5_injected)):
+    for title, some, injected in (("A/A", trust.aa, None), ("A/+5 %", trust.a5, 1 / trust.a5_injected)):
         if some:
-            known = "" if injected is None else f" The red line is the injected CPU per request, {injected:.3f}."
+            known = (
+                ""
+                if injected is None
+                else f" The red line, {injected:.3f}, is the ratio of CPU per request that is known to be true."
+            )
             found.append(forest.draw(f"Trial {title}", f"{counted(some)}.{known}", _entries(some), injected))
     if trust.lag_spectrum_ms:
         found.append(_lag(trust))

@@ -12,6 +12,8 @@ from typing import Any
 from pipelines.figures import duration
 from pipelines.results import Results
 
+EXTERNAL = "external"
+"""The engine of servers that were running before: they have no budget of ours."""
 Facts = tuple[tuple[str, str], ...]
 
 
@@ -31,12 +33,13 @@ def settings(results: Results) -> Facts:
         if load.get(key) is not None:
             rows.append((name, text.format(_plain(load[key]))))
     rows.append(("generator", _workers(load)))
-    if budget := experiment.get("budget"):
+    deployed = results.environment.get("engine") != EXTERNAL
+    if deployed and (budget := experiment.get("budget")):
         cores = f"{budget['cpus']} core{'s' * (budget['cpus'] != 1)}"
         rows.append(("budget of a server", f"{cores}, {budget['memory_mb']:,} MB, {budget['pids']} processes"))
     if "tolerance" in experiment:
         rows.append(("tolerance", f"{experiment['tolerance']:g} of the largest reference output"))
-    if "cold_starts" in experiment:
+    if deployed and "cold_starts" in experiment:
         rows.append(("cold starts", f"{experiment['cold_starts']} a cell"))
     return tuple(rows)
 
