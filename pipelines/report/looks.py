@@ -35,7 +35,10 @@ def looks(cells: Sequence[Cell]) -> dict[str, Look]:
     for i, cell in enumerate(cells):
         nth = sum(before.framework == cell.framework for before in cells[:i])
         shades = COLORS.get(cell.framework, OTHERS)
-        found[cell.id] = Look(labels[i], shades[nth % len(shades)], DASHES[i % len(DASHES)], SYMBOLS[i % len(SYMBOLS)])
+        turn = i + nth // len(shades)  # a shade that returns has another dash
+        found[cell.id] = Look(
+            labels[i], shades[nth % len(shades)], DASHES[turn % len(DASHES)], SYMBOLS[turn % len(SYMBOLS)]
+        )
     return found
 
 

@@ -15,11 +15,7 @@ def of(trust: Trust) -> tuple[Plot, ...]:
     found = []
     for title, some, injected in (("A/A", trust.aa, None), ("A/+5 %", trust.a5, 1 / trust.a5_injected)):
         if some:
-            known = (
-                ""
-                if injected is None
-                else f" The red line, {injected:.3f}, is the ratio of CPU per request that is known to be true."
-            )
+            known = "" if injected is None else f" Red: {injected:.3f}, the true ratio of CPU per request."
             found.append(forest.draw(f"Trial {title}", f"{counted(some)}.{known}", _entries(some), injected))
     if trust.lag_spectrum_ms:
         found.append(_lag(trust))

@@ -11,9 +11,8 @@ from typing import Any
 
 from pipelines.figures import duration
 from pipelines.results import Results
+from pipelines.scorecard.lines import FRAMEWORKS
 
-EXTERNAL = "external"
-"""The engine of servers that were running before: they have no budget of ours."""
 Facts = tuple[tuple[str, str], ...]
 
 
@@ -33,7 +32,8 @@ def settings(results: Results) -> Facts:
         if load.get(key) is not None:
             rows.append((name, text.format(_plain(load[key]))))
     rows.append(("generator", _workers(load)))
-    deployed = results.environment.get("engine") != EXTERNAL
+    # Servers that ran before have no framework we know of, and no budget of ours.
+    deployed = any(cell.framework in FRAMEWORKS for cell in results.cells)
     if deployed and (budget := experiment.get("budget")):
         cores = f"{budget['cpus']} core{'s' * (budget['cpus'] != 1)}"
         rows.append(("budget of a server", f"{cores}, {budget['memory_mb']:,} MB, {budget['pids']} processes"))
