@@ -9,7 +9,7 @@ from typing import Any
 from loadtests import gates, machine, samples
 from loadtests.machine import Readings
 from loadtests.samples import Samples
-from pipelines import blocks, decide, history, results
+from pipelines import blocks, decide, history, results, slo, trials
 from pipelines.experiment import Experiment, Workload
 from pipelines.journal import (
     AnyEvent,
@@ -19,6 +19,7 @@ from pipelines.journal import (
     ParityChecked,
     QualityChecked,
     Sitting,
+    TrialMeasured,
     WarmedUp,
 )
 from pipelines.plan import Cell, Plan
@@ -56,7 +57,7 @@ def assemble(facts: Facts, plan: Plan, events: Sequence[AnyEvent], read: Read) -
         environment=facts.environment,
         timing=results.Timing(
             total_s=sum(event.seconds for event in events if isinstance(event, Sitting)),
-            measuring_s=sum(event.duration_s for event in events if isinstance(event, BlockMeasured)),
+            measuring_s=sum(event.duration_s for event in events if isinstance(event, BlockMeasured | TrialMeasured)),
             blocks=len(counting),
         ),
         cells=(*cells, *skipped),
@@ -84,6 +85,7 @@ def _cell(cell: Cell, facts: Facts, events: Sequence[AnyEvent], read: Read) -> r
         quality=next((event.quality for event in own if isinstance(event, QualityChecked)), None),
         deploy=_deploy(own),
         loads=loads,
+        capacity=trials.of_cell(cell, facts.experiment, own),
         warm_up=next((event.warm_up for event in reversed(own) if isinstance(event, WarmedUp)), None),
     )
 
@@ -109,9 +111,9 @@ def _standing(
 
 
 def _done(cell: Cell, experiment: Experiment, events: Sequence[AnyEvent], loads: Sequence[results.Load]) -> bool:
-    """Whether every workload has all its rounds."""
+    """Whether every workload has all its rounds, and the search for capacity ended."""
     blocks_of = {load.workload: len(load.blocks) for load in loads}
-    return all(
+    return trials.finished(events, [cell], experiment) and all(
         history.chosen_rounds(events, cell.model, workload.name, experiment) == blocks_of.get(workload.name, 0)
         for workload in experiment.workloads_of(cell.model)
     )
@@ -149,9 +151,8 @@ def _loads(cell: Cell, experiment: Experiment, own: Sequence[AnyEvent], read: Re
 
 
 def _limit_ms(model: str, experiment: Experiment) -> float | None:
-    """What an answer is worth waiting for: the SLO's bound on its highest percentile."""
     search = experiment.capacity_of(model)
-    return search.slo.p99_ms or search.slo.p90_ms or search.slo.p50_ms if search else None
+    return slo.limit_ms(search.slo) if search else None
 
 
 def _load(

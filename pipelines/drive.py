@@ -6,11 +6,12 @@ import contextlib
 import os
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from loadtests import payloads
-from loadtests.block import Arrivals, Block
+from loadtests import gates, payloads, samples
+from loadtests.block import Arrivals, Block, Result
+from loadtests.machine import Readings
 from loadtests.wire import ARRIVALS
 from models.cases import Case
 from pipelines import batching, served
@@ -46,6 +47,44 @@ def block(
         seed=seed,
         samples=str(folder / f"{name}.parquet"),
     )
+
+
+@dataclass(frozen=True)
+class Driven:
+    """What a block showed, what the server used meanwhile (None where it cannot be seen), and what others did."""
+
+    result: Result
+    server_cpu_s: float | None
+    memory_peak_bytes: int | None
+    seen: Readings
+
+
+def run(sitting: Sitting, running: Running, block: Block) -> Driven:
+    """Measure a block on a server that is awake; raises `ServerGone` or `LoadTestError`."""
+    generator = sitting.generator
+    before, generator_before_s = running.deployment.usage(), generator.cpu_s()
+    with sitting.watch:
+        result = generator.run(block)
+    after, generator_after_s = running.deployment.usage(), generator.cpu_s()
+    server_cpu_s = after.cpu_s - before.cpu_s if before and after else None
+    seen = sitting.watch.readings(
+        server_cpu_s=server_cpu_s,
+        generator_cpu_s=generator_after_s - generator_before_s,
+        processes_gone=len(before.processes - after.processes) if before and after else 0,
+    )
+    return Driven(result, server_cpu_s, after.memory_peak_bytes if after else None, seen)
+
+
+def spoiled(driven: Driven) -> tuple[str, ...]:
+    """The gates that say the machine or the generator, not the server, spoiled the block."""
+    judged = gates.judge(
+        samples.figures(samples.read(driven.result.samples)),
+        offered_rps=driven.result.offered_rps,
+        cpu_fraction=driven.result.generator.cpu_fraction,
+        machine=driven.seen,
+        least_requests=1,
+    )
+    return tuple(gate.name for gate in judged if not gate.passed and gate.name in gates.SPOILING)
 
 
 def keeping(block: Block, count: int) -> Block:

@@ -98,6 +98,8 @@ class TrialMeasured(Event):
     samples: str
     duration_s: float
     trial: results.Trial
+    spoiled: tuple[str, ...] = ()
+    """As in `BlockMeasured`; then the trial does not count."""
 
 
 class Failed(Event):

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from loadtests import gates, responses, samples
+from loadtests import responses, samples
 from loadtests.block import Result
 from loadtests.errors import LoadTestError
-from loadtests.machine import Readings
 from pipelines import batching, blocks, design, drive, history, results, rounds, served
 from pipelines.experiment import Workload
 from pipelines.journal import BlockMeasured, ParityChecked, RoundMeasured, RoundsChosen
@@ -108,7 +107,7 @@ def _round(
 
 def _measure_block(sitting: Sitting, running: Running, workload: Workload, round_: int, attempt: int) -> None:
     """Raises `ServerGone`, `LoadTestError`, or `WrongAnswer` where a sampled response deviates."""
-    cell, load, deployment, generator = running.cell, sitting.experiment.load, running.deployment, sitting.generator
+    cell, load = running.cell, sitting.experiment.load
     with drive.awake(running):
         block = drive.block(
             sitting,
@@ -121,17 +120,9 @@ def _measure_block(sitting: Sitting, running: Running, workload: Workload, round
         )
         if running.checked:
             block = drive.keeping(block, KEEP_RESPONSES)
-        before, generator_before_s = deployment.usage(), generator.cpu_s()
-        with sitting.watch:
-            result = generator.run(block)
-        after, generator_after_s = deployment.usage(), generator.cpu_s()
+        driven = drive.run(sitting, running, block)
+    result = driven.result
     _check_responses(sitting, running, workload, result)
-    server_cpu_s = after.cpu_s - before.cpu_s if before and after else None
-    seen = sitting.watch.readings(
-        server_cpu_s=server_cpu_s,
-        generator_cpu_s=generator_after_s - generator_before_s,
-        processes_gone=len(before.processes - after.processes) if before and after else 0,
-    )
     event = BlockMeasured(
         cell=cell.id,
         workload=workload.name,
@@ -141,12 +132,12 @@ def _measure_block(sitting: Sitting, running: Running, workload: Workload, round
         offered_rps=result.offered_rps,
         duration_s=block.duration_s,
         wall_s=result.generator.wall_s,
-        server_cpu_s=server_cpu_s,
-        memory_peak_bytes=after.memory_peak_bytes if after else None,
+        server_cpu_s=driven.server_cpu_s,
+        memory_peak_bytes=driven.memory_peak_bytes,
         generator_cpu_fraction=result.generator.cpu_fraction,
         error_kinds={kind.kind: kind.count for kind in result.error_kinds},
-        machine=results.Machine(**dataclasses.asdict(seen)),
-        spoiled=_spoiled(result, seen),
+        machine=results.Machine(**dataclasses.asdict(driven.seen)),
+        spoiled=drive.spoiled(driven),
     )
     sitting.journal.add(event)
 
@@ -163,14 +154,3 @@ def _check_responses(sitting: Sitting, running: Running, workload: Workload, res
     sitting.journal.add(ParityChecked(cell=running.cell.id, parity=served.record(found)))
     if not found.passed:
         raise served.WrongAnswer(f"a response under load deviates from the source: {served.describe(found)}")
-
-
-def _spoiled(result: Result, seen: Readings) -> tuple[str, ...]:
-    judged = gates.judge(
-        samples.figures(samples.read(result.samples)),
-        offered_rps=result.offered_rps,
-        cpu_fraction=result.generator.cpu_fraction,
-        machine=seen,
-        least_requests=1,
-    )
-    return tuple(gate.name for gate in judged if not gate.passed and gate.name in gates.SPOILING)

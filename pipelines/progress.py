@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from pipelines import history, rounds
+from pipelines import history, rounds, trials
 from pipelines.experiment import Experiment
 from pipelines.figures import duration
 from pipelines.journal import AnyEvent
@@ -44,12 +44,14 @@ class TimeLeft:
             "reference": len({cell.model for cell in ahead}),
             **{kind: len(ahead) for kind in ("export", "verify", "deploy", "warm-up")},
             "block": history.blocks_ahead(events, ahead, asked),
+            "capacity": trials.trials_ahead(events, planned.cells, asked),
         }
         guess_s = {
             **FIRST_GUESS_S,
             "deploy": FIRST_GUESS_S["deploy"] * asked.cold_starts,
             "warm-up": asked.load.warmup_s + BLOCK_OVERHEAD_S,
             "block": fmean(lengths_s or [asked.load.block_s]) + BLOCK_OVERHEAD_S,
+            "capacity": fmean([search.trial_s for search in asked.load.capacity] or [0.0]) + BLOCK_OVERHEAD_S,
         }
         return cls(steps, guess_s)
 

@@ -17,6 +17,7 @@ from loadtests.errors import ReplayError
 from loadtests.launch import Generator
 from pipelines import (
     batching,
+    capacity,
     deploy,
     drive,
     environment,
@@ -28,6 +29,7 @@ from pipelines import (
     results,
     rounds,
     store,
+    trials,
     trust,
     warm_up,
 )
@@ -142,7 +144,7 @@ def _work(
 def _model(sitting: Sitting, model: str, prepared: dict[str, Prepared], cpus: tuple[int, ...]) -> None:
     """One model's cells from export to the last block, all of them deployed side by side and gone at the end."""
     cells = _standing(sitting, sitting.plan.of_model(model))
-    if not cells or history.finished(sitting.journal.events, model, sitting.experiment):
+    if not cells or _finished(sitting, model, cells):
         return
     reference = prepare.reference(sitting, model, cells)
     if reference is None:
@@ -155,6 +157,12 @@ def _model(sitting: Sitting, model: str, prepared: dict[str, Prepared], cpus: tu
         running = [each for each in started if each]
         if warm := warm_up.warm_up(sitting, running):
             measure.measure(sitting, warm)
+            capacity.search(sitting, warm)
+
+
+def _finished(sitting: Sitting, model: str, cells: Sequence[Cell]) -> bool:
+    events = sitting.journal.events
+    return history.finished(events, model, sitting.experiment) and trials.finished(events, cells, sitting.experiment)
 
 
 def _record_images(folder: RunFolder, prepared: Mapping[str, Prepared]) -> None:

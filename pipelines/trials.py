@@ -1,0 +1,133 @@
+"""What the journal says of a capacity search: which trial comes next on a cell, and what was found. Pure."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from loadtests import samples
+from pipelines import history, results, search, slo
+from pipelines.experiment import Capacity, Experiment
+from pipelines.journal import AnyEvent, TrialMeasured
+from pipelines.plan import Cell
+from pipelines.search import Found, Tried
+
+CURVE = (0.10, 0.25, 0.50, 0.75, 0.90, 1.00, 1.10, 1.30)
+"""Of the capacity found: where the saturation curve is measured."""
+SAMPLES_MARGIN = 1.5
+"""A trial expects so many times the requests that its highest percentile needs: Poisson arrivals may be fewer."""
+LONGEST_TRIAL_S = 180.0
+EXPECTED_TRIALS = 13
+"""For the time left: two to bracket, five to bisect, a few at the boundary."""
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """The next trial of a cell. Where its rate is still to be measured, so is its duration."""
+
+    purpose: Literal["search", "curve"]
+    rate_rps: float | None
+    """None: as `_start_rps` measures it."""
+    duration_s: float
+
+
+def trials_ahead(events: Sequence[AnyEvent], cells: Sequence[Cell], experiment: Experiment) -> int:
+    """About how many trials these cells have before them, those that failed left out."""
+    failed, ahead = history.failures(events), 0
+    for cell in cells:
+        asked = experiment.capacity_of(cell.model)
+        if asked and cell.id not in failed and next_trial(events, cell, experiment):
+            expected = EXPECTED_TRIALS + (len(CURVE) if asked.curve else 0)
+            ahead += max(1, expected - len(finished_trials(events, cell)))
+    return ahead
+
+
+def finished(events: Sequence[AnyEvent], cells: Sequence[Cell], experiment: Experiment) -> bool:
+    """Whether nothing is left to search on these cells."""
+    return all(next_trial(events, cell, experiment) is None for cell in cells)
+
+
+def next_trial(events: Sequence[AnyEvent], cell: Cell, experiment: Experiment) -> Ahead | None:
+    """What comes next on the cell; None where its search, and its curve, are done, or none is asked for."""
+    asked = experiment.capacity_of(cell.model)
+    if asked is None:
+        return None
+    found = _outcome(events, cell, asked, experiment.load.max_repeats)
+    if not isinstance(found, Found):
+        return Ahead("search", found, trial_s(asked, found) if found else asked.trial_s)
+    measured = len(finished_trials(events, cell, "curve"))
+    if found.rps is None or not asked.curve or measured == len(CURVE):
+        return None
+    return Ahead("curve", CURVE[measured] * found.rps, trial_s(asked, found.rps))
+
+
+def of_cell(cell: Cell, experiment: Experiment, events: Sequence[AnyEvent]) -> results.Capacity | None:
+    """What the events say of the cell's capacity; None where none is asked for, or no trial was finished."""
+    asked = experiment.capacity_of(cell.model)
+    tried = finished_trials(events, cell, "search")
+    if asked is None or not tried:
+        return None
+    found = _outcome(events, cell, asked, experiment.load.max_repeats)
+    if not isinstance(found, Found):
+        found = Found(None, reason="the search did not end")
+    return results.Capacity(
+        slo=slo.describe(asked.slo),
+        rps=found.rps,
+        ci95=found.ci95,
+        distribution=asked.distribution,
+        reason=found.reason,
+        trials=tuple(event.trial for event in tried),
+        curve=tuple(event.trial for event in finished_trials(events, cell, "curve")),
+    )
+
+
+def trial_s(asked: Capacity, rate_rps: float) -> float:
+    """Seconds of a trial at this rate: what the highest percentile of the SLO needs, `LONGEST_TRIAL_S` at most."""
+    return min(LONGEST_TRIAL_S, max(asked.trial_s, _needed_s(asked, rate_rps)))
+
+
+def _needed_s(asked: Capacity, rate_rps: float) -> float:
+    return SAMPLES_MARGIN * samples.samples_needed(slo.highest(asked.slo)) / rate_rps
+
+
+def finished_trials(events: Sequence[AnyEvent], cell: Cell, purpose: str | None = None) -> list[TrialMeasured]:
+    """The trials of the cell, in the order they were measured; `purpose` None: of the search and the curve."""
+    return [
+        event
+        for event in events
+        if isinstance(event, TrialMeasured) and event.cell == cell.id and purpose in {None, event.purpose}
+    ]
+
+
+def _outcome(events: Sequence[AnyEvent], cell: Cell, asked: Capacity, most_repeats: int) -> float | Found | None:
+    """The rate of the next trial of the search, or what it found; None where the first rate is still to be measured.
+
+    A spoiled trial does not count and is measured again, `most_repeats` times in a row; one in which the generator was
+    at its ceiling is not, since it would be again.
+    """
+    tried = finished_trials(events, cell, "search")
+    if not tried:
+        return asked.start_rps
+    counting = [
+        Tried(
+            each.trial.rate_rps,
+            held=each.trial.held and each.trial.valid,
+            beyond_generator="generator_cpu" in each.spoiled,
+        )
+        for each in tried
+        if each.trial.valid or "generator_cpu" in each.spoiled
+    ]
+    last = list(itertools.takewhile(lambda each: each.spoiled and "generator_cpu" not in each.spoiled, tried[::-1]))
+    if len(last) > most_repeats:
+        spoiling = ", ".join(sorted({gate for each in last for gate in each.spoiled}))
+        at_rps = last[0].trial.rate_rps
+        return Found(None, reason=f"{len(last)} trials in a row were spoiled at {at_rps:.4g}/s: gate {spoiling}")
+    found = search.advance(counting, tried[0].trial.rate_rps, asked.replicates)
+    if not isinstance(found, Found) and (length_s := _needed_s(asked, found)) > LONGEST_TRIAL_S:
+        percentile = f"p{100 * slo.highest(asked.slo):.0f}"
+        return Found(
+            None, reason=f"a {percentile} at {found:.3g}/s needs trials of {length_s:.0f} s: bound a lower one"
+        )
+    return found

@@ -1,0 +1,137 @@
+"""A capacity search lives in its journal: whatever is cut off is continued, and no finished trial is measured again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipelines import experiment, results, trials
+from pipelines.experiment import Experiment
+from pipelines.journal import AnyEvent, Journal, TrialMeasured, read
+from pipelines.plan import Cell
+
+CELL = Cell("m", "torch", "onnx", "fp32", "reference-onnx", "oip-http")
+
+
+def asked(**search: object) -> Experiment:
+    fields = {
+        "name": "mine",
+        "models": ["m"],
+        "formats": ["onnx"],
+        "load": {
+            "workloads": [{"name": "steady", "arrivals": {"kind": "open", "rate_rps": 10}}],
+            "capacity": [{"slo": {"p99_ms": 20}, "start_rps": 90, **search}],
+            "max_repeats": 2,
+        },
+    }
+    return experiment.parse(yaml.safe_dump(fields), "test")
+
+
+def measured(ahead: trials.Ahead, capacity_rps: float = 200.0, spoiled: tuple[str, ...] = ()) -> TrialMeasured:
+    assert ahead.rate_rps is not None
+    trial = results.Trial(
+        rate_rps=ahead.rate_rps,
+        achieved_rps=min(ahead.rate_rps, capacity_rps),
+        goodput_rps=min(ahead.rate_rps, capacity_rps),
+        requests=1000,
+        errors=0,
+        latency_ms=results.Percentiles(p50=1, p90=2, p99=3),
+        held=ahead.rate_rps <= capacity_rps,
+        generator=results.Generator(lag_p99_ms=0.1, cpu_fraction=0.1),
+        valid=not spoiled,
+    )
+    return TrialMeasured(
+        cell=CELL.id, purpose=ahead.purpose, samples="s", duration_s=ahead.duration_s, trial=trial, spoiled=spoiled
+    )
+
+
+def to_the_end(events: list[AnyEvent], search: Experiment) -> list[AnyEvent]:
+    while ahead := trials.next_trial(events, CELL, search):
+        events.append(measured(ahead))
+    return events
+
+
+def test_a_search_cut_off_anywhere_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    whole = to_the_end([], asked())
+    for cut in range(len(whole)):
+        path = tmp_path / f"{cut}.jsonl"
+        with Journal(path) as journal:
+            for event in whole[:cut]:
+                journal.add(event)
+        with path.open("a") as file:
+            file.write('{"kind":"trial","cell":"m/to')  # killed in the middle of a line
+        assert to_the_end(read(path), asked()) == whole
+
+
+def test_the_curve_follows_the_search_up_to_130_percent() -> None:
+    events = to_the_end([], asked())
+    found = trials.of_cell(CELL, asked(), events)
+    assert found
+    assert found.rps
+    assert found.rps == pytest.approx(200, rel=0.015)
+    assert (found.slo, found.distribution) == ("p99 ≤ 20 ms, errors ≤ 0.1 %", "poisson")
+    assert [trial.rate_rps / found.rps for trial in found.curve] == pytest.approx(trials.CURVE)
+    assert len(found.trials) + len(found.curve) == len(events)
+    assert trials.finished(events, [CELL], asked())
+    assert not trials.finished(events[:-1], [CELL], asked())
+    without = trials.of_cell(CELL, asked(curve=False), to_the_end([], asked(curve=False)))
+    assert without
+    assert without.curve == ()
+
+
+def test_a_search_under_way_says_so() -> None:
+    assert trials.of_cell(CELL, asked(), []) is None
+    found = trials.of_cell(CELL, asked(), to_the_end([], asked())[:3])
+    assert found
+    assert (found.rps, found.ci95, found.reason) == (None, None, "the search did not end")
+
+
+def test_a_spoiled_trial_is_measured_again_and_then_given_up() -> None:
+    events: list[AnyEvent] = []
+    for _ in range(3):
+        ahead = trials.next_trial(events, CELL, asked())
+        assert ahead
+        assert ahead.rate_rps == 90
+        events.append(measured(ahead, spoiled=("lag", "others_server_cores")))
+    assert trials.next_trial(events, CELL, asked()) is None
+    found = trials.of_cell(CELL, asked(), events)
+    assert found
+    assert (found.rps, found.reason) == (None, "3 trials in a row were spoiled at 90/s: gate lag, others_server_cores")
+    good = trials.next_trial(events[:2], CELL, asked())
+    assert good
+    after = trials.next_trial([*events[:2], measured(good)], CELL, asked())
+    assert after
+    assert after.rate_rps == 180
+
+
+def test_the_generators_ceiling_is_told() -> None:
+    events: list[AnyEvent] = []
+    while ahead := trials.next_trial(events, CELL, asked()):
+        assert ahead.rate_rps is not None
+        events.append(measured(ahead, 1e6, spoiled=("generator_cpu",) if ahead.rate_rps > 1000 else ()))
+    found = trials.of_cell(CELL, asked(), events)
+    assert found
+    assert found.rps is None
+    assert "the generator, not the server, is the bound" in (found.reason or "")
+
+
+def test_a_trial_is_long_enough_for_its_percentile() -> None:
+    p99, p50 = asked().capacity_of("m"), asked(slo={"p50_ms": 20}).capacity_of("m")
+    assert p99
+    assert p50
+    assert trials.trial_s(p99, 100) == pytest.approx(6.885)
+    assert trials.trial_s(p50, 100) == 2
+    slow = asked(start_rps=1.5)
+    found = trials.of_cell(CELL, slow, [measured(trials.Ahead("search", 1.5, 180), capacity_rps=1)])
+    assert found
+    assert "needs trials of 918 s" in (found.reason or "")
+
+
+def test_nothing_is_searched_where_nothing_is_asked_for() -> None:
+    none = asked().model_copy(update={"load": asked().load.model_copy(update={"capacity": ()})})
+    assert trials.next_trial([], CELL, none) is None
+    assert trials.finished([], [CELL], none)
+    assert trials.trials_ahead([], [CELL], none) == 0
+    assert trials.trials_ahead([], [CELL], asked()) == trials.EXPECTED_TRIALS + len(trials.CURVE)
