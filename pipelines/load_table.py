@@ -35,7 +35,7 @@ def show(results: Results, console: Console) -> None:
             figures = (load.achieved_rps, load.offered_rps, ms.p50, ms.p90, ms.p99, lag, cpu)
             table.add_row(cell.server, *map(number, figures), f"{load.requests:,}", f"{load.errors:,}")
     if table.rows:
-        console.print(table, highlight=False, crop=False, width=max(console.width, WIDTH))
+        Console(file=console.file, width=max(console.width, WIDTH)).print(table, highlight=False)
     for line in _lines(results):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 

@@ -138,10 +138,3 @@ def test_plan_shows_cells_and_reasons_and_time() -> None:
     assert "minilm/torch/onnx/fp32/reference-onnx/oip-http" in result.stdout
     assert "format tflite exports from tensorflow, not from torch" in result.stdout
     assert "at most 4 min measuring" in result.stdout
-
-
-def test_doctor_looks_at_both_engines_and_the_weights() -> None:
-    result = call("doctor")
-    assert result.exit_code in {0, 1}
-    for name in ("cores", "engine docker", "engine process", "weights minilm"):
-        assert name in result.stdout

@@ -1,0 +1,118 @@
+"""What `doctor --measure` concludes and keeps, and a trial of running servers."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loadtests import payloads
+from loadtests.block import Open
+from loadtests.errors import LoadTestError
+from loadtests.launch import Generator
+from pipelines import burner, calibrate, self_calibration, trust
+from pipelines.calibrate import Arm
+from pipelines.environment import usable_cpus
+from pipelines.results import Comparison, Trust
+from tests.pipelines.test_cli import call, refused
+
+
+def comparison(a: str, b: str, ratio: float, verdict: str) -> Comparison:
+    fields = {"workload": "trial", "metric": "cpu_ms_per_request", "a": a, "b": b, "ci95": None, "blocks": 6}
+    return Comparison.model_validate({**fields, "ratio": ratio, "verdict": verdict})
+
+
+def calibration(aa: Comparison, a5: Comparison) -> Trust:
+    return Trust(
+        measured_at="2026-01-02T03:04:05+00:00",
+        machine=trust.machine(),
+        ceiling_rps=5000.0,
+        generator_cpu_us_per_request=150.0,
+        lag_spectrum_ms=((50, 0.1), (99, 0.4)),
+        aa=(aa,),
+        a5=(a5,),
+        a5_injected=1.05,
+        resolvable=((60.0, 1.02),),
+        seconds=120.0,
+    )
+
+
+GOOD = calibration(comparison("A", "A again", 1.0, "equivalent"), comparison("A", "A+5%", 0.952, "different"))
+
+
+def test_a_calibration_is_kept_for_its_machine_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert trust.read(tmp_path) is None
+    trust.write(GOOD, tmp_path)
+    assert trust.read(tmp_path) == GOOD
+    monkeypatch.setattr(trust, "machine", lambda: "another one")
+    assert trust.read(tmp_path) is None
+
+
+def test_a_damaged_calibration_is_none(tmp_path: Path) -> None:
+    (tmp_path / trust.FILE).write_text('{"machine": ')
+    assert trust.read(tmp_path) is None
+
+
+def test_a_calibration_must_not_tell_a_server_from_itself_nor_take_more_for_less() -> None:
+    assert self_calibration.faults(GOOD) == []
+    bad = calibration(comparison("A", "A again", 1.1, "different"), comparison("A", "A+5%", 1.05, "different"))
+    assert [fault.partition(":")[0] for fault in self_calibration.faults(bad)] == [
+        "a server differs from itself",
+        "5 % more CPU came out as less",
+    ]
+    undecided = calibration(
+        comparison("A", "A again", 1.1, "inconclusive"), comparison("A", "A+5%", 1.05, "equivalent")
+    )
+    assert self_calibration.faults(undecided) == []
+
+
+def test_four_times_the_measuring_halves_what_is_resolvable() -> None:
+    found = dict(self_calibration.resolvable([0.02, 0.02], block_s=2.0))
+    assert math.log(found[15.0]) == pytest.approx(2 * math.log(found[60.0]))
+    assert found[60.0] == pytest.approx(math.exp(2.8 * 0.02 / math.sqrt(15)))
+
+
+def test_a_trial_measures_running_servers_in_turn(tmp_path: Path) -> None:
+    cpus = usable_cpus()
+    requests = tmp_path / "requests.npz"
+    payloads.save(requests, [{"x": np.ones((1, 8), np.float32)}])
+    said: list[str] = []
+    with (
+        burner.running(20_000, tuple(cpus[-1:]), tmp_path / "a.log") as a,
+        burner.running(60_000, tuple(cpus[-1:]), tmp_path / "b.log") as b,
+        Generator(tuple(cpus[:1]), tmp_path / "generator.log") as generator,
+    ):
+        arms = [
+            Arm(name, server.url, "oip-http", burner.MODEL, requests, Open(100.0), server.usage, tuple(cpus[-1:]))
+            for name, server in (("light", a), ("heavy", b))
+        ]
+        _, seen = calibrate.measured(arms, generator, budget_s=4.0, block_s=0.5, seed=1, say=said.append)
+    light, heavy = seen.cells
+    assert (light.server, heavy.server) == ("light", "heavy")
+    assert len(light.loads[0].blocks) == len(heavy.loads[0].blocks) >= 4
+    assert light.loads[0].cpu_ms_per_request is not None
+    assert heavy.loads[0].cpu_ms_per_request is not None
+    assert heavy.loads[0].cpu_ms_per_request > light.loads[0].cpu_ms_per_request
+    assert any("round 1" in line for line in said)
+
+
+def test_a_trial_of_a_server_that_is_gone_says_so(tmp_path: Path) -> None:
+    requests = tmp_path / "requests.npz"
+    payloads.save(requests, [{"x": np.ones((1, 8), np.float32)}])
+    arm = Arm("gone", "http://127.0.0.1:1", "oip-http", "m", requests, Open(100.0))
+    with Generator((0,), tmp_path / "generator.log") as generator, pytest.raises(LoadTestError, match="refused"):
+        calibrate.trial([arm, arm], generator, budget_s=4.0, block_s=0.5, seed=1)
+
+
+def test_doctor_looks_at_both_engines_and_the_weights() -> None:
+    result = call("doctor")
+    assert result.exit_code in {0, 1}
+    for name in ("cores", "engine docker", "engine process", "weights minilm"):
+        assert name in result.stdout
+
+
+@pytest.mark.parametrize("seconds", ["5", "1e9", "nan"])
+def test_a_calibration_of_no_sensible_length_is_refused(seconds: str) -> None:
+    assert "--seconds: expected 30 to 3600" in refused("doctor", "--measure", "--seconds", seconds)
