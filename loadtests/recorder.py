@@ -99,7 +99,7 @@ class Recorder:
             status=self.status[rows],
             response_bytes=self.response_bytes[rows],
             duration_s=block.duration_s,
-            open=block.arrivals.kind == "open",
+            open=block.arrivals.kind != "closed",
         )
 
 
