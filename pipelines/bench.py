@@ -12,7 +12,7 @@ from loadtests.launch import Generator
 from loadtests.payloads import Tensors
 from loadtests.untyped import fit
 from models.cases import Case
-from pipelines import drive, journal, measure, parity, warm_up
+from pipelines import capacity, drive, journal, measure, parity, warm_up
 from pipelines.assemble import Facts, assemble
 from pipelines.experiment import Experiment, Load
 from pipelines.journal import Journal
@@ -112,6 +112,7 @@ def sit(asked: Experiment, servers: Sequence[Running], bench: Bench, display: Di
             with drive.on_cores(bench.generator.cpus):
                 if warm := warm_up.warm_up(sitting, servers):
                     measure.measure(sitting, warm)
+                    capacity.search(sitting, warm)
         finally:
             log.add(SittingEnded(seconds=time.perf_counter() - began_s))
 

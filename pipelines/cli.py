@@ -275,6 +275,7 @@ def worker(
 
 def _measure_machine(console: Console, seconds: float) -> None:
     from pipelines import self_calibration, trust
+    from pipelines.ceiling import Spoiled
     from pipelines.run import CACHE
 
     def say(line: str) -> None:
@@ -285,7 +286,7 @@ def _measure_machine(console: Console, seconds: float) -> None:
     with _stoppable(console, "stopping: removing what was started"):
         try:
             found = self_calibration.calibrate_machine(seconds, say)
-        except self_calibration.Spoiled as exc:
+        except Spoiled as exc:
             say(f"{exc}; nothing is kept: end what else runs on this machine, and measure again")
             raise typer.Exit(FAILED) from exc
     trust.write(found, CACHE)

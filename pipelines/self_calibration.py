@@ -5,38 +5,23 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from loadtests import payloads, protocols, samples
-from loadtests.block import Arrivals, Block, Closed, Open, Result
-from loadtests.errors import NotReady
+from loadtests import payloads
+from loadtests.block import Open
 from loadtests.launch import Generator
-from pipelines import burner, calibrate, decide, environment, trust
+from pipelines import burner, calibrate, ceiling, decide, environment, trust
 from pipelines.calibrate import Arm
+from pipelines.ceiling import PROTOCOL, Say, Spoiled
 from pipelines.errors import BadInput
 from pipelines.results import Comparison, Results, Trust
-from pipelines.run import CACHE
-from serving import catalog, engines
 from serving.engines import owner
-from serving.engines.contract import Budget
-from serving.reference.artifact import Tensor
-from serving.reference.runtimes import null
 
-Say = Callable[[str], None]
-
-PROTOCOL = "oip-http"
-CEILING_S = 1.0
-USERS = (1, 2, 4, 8, 16, 32, 64)
-GROWS = 1.03
-"""More users that bring less than 3 % more requests have found the ceiling."""
-LAG_RPS = 500.0
-LAG_S = 8.0
-SPECTRUM = (50, 90, 95, 99, 99.9)
 BURN_S = 0.002
 BURN_RPS = 150.0
 BLOCK_S = 2.0
@@ -49,10 +34,6 @@ FIXED_S = 25.0
 """The null server's start, its ceiling and the lag."""
 
 
-class Spoiled(Exception):
-    """Something else ran on this machine: what was measured is not its measure."""
-
-
 def calibrate_machine(seconds: float, say: Say) -> Trust:
     """Measure for about so many seconds; raises `BadInput` on one core, `Spoiled` where others disturbed it."""
     cpus = tuple(environment.usable_cpus())
@@ -63,16 +44,16 @@ def calibrate_machine(seconds: float, say: Say) -> Trust:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         scratch = Path(folder)
         generator = stack.enter_context(Generator(cpus[:-1][:1], scratch / "generator.log"))
-        ceiling_rps, cpu_us, lag = _generator(generator, cpus[-1:], scratch, say)
+        found = ceiling.measure(generator, cpus[-1:], scratch, say)
         budget_s = max(12.0, (seconds - FIXED_S) / 2 / OVERHEAD)
         aa, aa_sd = _trial(generator, cpus[-1:], scratch, 1.0, budget_s, say)
         a5, a5_sd = _trial(generator, cpus[-1:], scratch, INJECTED, budget_s, say)
     return Trust(
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=trust.machine(),
-        ceiling_rps=ceiling_rps,
-        generator_cpu_us_per_request=cpu_us,
-        lag_spectrum_ms=lag,
+        ceiling_rps=found.ceiling_rps,
+        generator_cpu_us_per_request=found.cpu_us_per_request,
+        lag_spectrum_ms=found.lag_spectrum_ms,
         aa=tuple(aa),
         a5=tuple(a5),
         a5_injected=INJECTED,
@@ -109,8 +90,8 @@ def lines(found: Trust) -> list[str]:
     best = ", ".join(f"{(ratio - 1) * 100:.1f} % in {seconds:g} s" for seconds, ratio in found.resolvable)
     return [
         f"ceiling      {found.ceiling_rps:,.0f} requests/s from one generator to the null server",
-        f"generator    {found.generator_cpu_us_per_request:.0f} µs of CPU per request at {LAG_RPS:g} requests/s",
-        f"lag          ms at {LAG_RPS:g} requests/s: {spectrum}",
+        f"generator    {found.generator_cpu_us_per_request:.0f} µs of its CPU per request at {ceiling.LAG_RPS:g}/s",
+        f"lag          ms at {ceiling.LAG_RPS:g} requests/s: {spectrum}",
         *(f"A/A          {_told(each)}" for each in found.aa),
         *(f"A/A+5 %      {_told(each)}" for each in found.a5),
         f"resolvable   CPU per request, two cells: {best}",
@@ -121,72 +102,6 @@ def _told(each: Comparison) -> str:
     interval = f" [{each.ci95[0]:.3f}, {each.ci95[1]:.3f}]" if each.ci95 else ""
     more = f", {each.more_blocks} more blocks of each would decide" if each.more_blocks else ""
     return f"{each.metric} ratio {each.ratio:.3f}{interval}: {each.verdict} after {each.blocks} blocks of each{more}"
-
-
-# -- the generator
-
-
-def _generator(
-    generator: Generator, cpus: tuple[int, ...], scratch: Path, say: Say
-) -> tuple[float, float, tuple[tuple[float, float], ...]]:
-    """Its ceiling in requests/s, CPU per request in µs, and lag spectrum, against the null server."""
-    requests = scratch / "null.npz"
-    payloads.save(requests, [{"x": np.ones((1, 8), np.float32)}])
-    with _null_server(cpus, scratch, say) as (url, model):
-
-        def run(arrivals: Arrivals, duration_s: float) -> Result:
-            name = str(scratch / "null.parquet")
-            return generator.run(Block(url, PROTOCOL, model, str(requests), arrivals, duration_s, seed=1, samples=name))
-
-        run(Closed(1), CEILING_S)
-        ceiling_rps = _ceiling(run, say)
-        say(f"lag at {LAG_RPS:g} requests/s, {LAG_S:g} s")
-        result = run(Open(LAG_RPS), LAG_S)
-        return ceiling_rps, 1e6 * result.generator.cpu_fraction / LAG_RPS, _lag(samples.read(result.samples))
-
-
-def _ceiling(run: Callable[[Arrivals, float], Result], say: Say) -> float:
-    best_rps = 0.0
-    for users in USERS:
-        found_rps = run(Closed(users), CEILING_S).achieved_rps
-        say(f"ceiling: {users} users, {found_rps:,.0f} requests/s")
-        if found_rps < best_rps * GROWS:
-            return max(best_rps, found_rps)
-        best_rps = found_rps
-    return best_rps
-
-
-def _lag(seen: samples.Samples) -> tuple[tuple[float, float], ...]:
-    lag_ms = (seen.sent - seen.intended) * 1e3
-    if np.isnan(lag_ms).any():
-        raise Spoiled(f"{np.count_nonzero(np.isnan(lag_ms))} requests never left at {LAG_RPS:g} requests/s")
-    enough = [percentile for percentile in SPECTRUM if len(lag_ms) >= samples.samples_needed(percentile / 100)]
-    return tuple((percentile, samples.nearest_rank(lag_ms, percentile / 100)) for percentile in enough)
-
-
-@contextmanager
-def _null_server(cpus: tuple[int, ...], scratch: Path, say: Say) -> Iterator[tuple[str, str]]:
-    """URL and model of the reference server with a runtime that costs nothing."""
-    server, engine = catalog.load("reference-null"), engines.load("process", CACHE, scratch / "logs")
-    engine.prepare(server, say)
-    artifact = scratch / "null"
-    artifact.mkdir()
-    manifest = null.write(artifact, (Tensor("x", "float32", ("batch", 8)),), (Tensor("y", "float32", ("batch", 8)),))
-    client = protocols.load(PROTOCOL)
-
-    def answers(url: str) -> bool:
-        try:
-            client.infer(url, manifest.id, {"x": np.ones((1, 8), np.float32)}, timeout_s=5)
-        except NotReady:
-            return False
-        return True
-
-    budget = Budget(cpus, memory_bytes=1_000_000_000, pids=256)
-    with engine.deploy(server, artifact, budget, answers, PROTOCOL) as deployment:
-        yield deployment.url, manifest.id
-
-
-# -- the verdicts
 
 
 def _trial(
