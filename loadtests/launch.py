@@ -192,6 +192,9 @@ class Generator:
                 process.wait(LEAVE_S)
         # Between blocks it holds nothing that a kill could spoil: files are renamed into place when complete.
         process.kill()
+        # To die it has to run: starved on its own cores by a program of real-time priority, it never would.
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(process.pid, range(os.cpu_count() or 1))
         process.wait()
         for pipe in (process.stdin, process.stdout):
             with contextlib.suppress(BrokenPipeError):  # closing flushes what the dead process never read

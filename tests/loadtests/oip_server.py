@@ -1,9 +1,9 @@
 """A small server that speaks minimal oip-http and misbehaves on request: `python oip_server.py MODE`, prints its port.
 
-Every model echoes: output `y` is input `x`. Modes: fast, stall (100 ms every 2 s), slow (20 ms each), status_500,
-starting (503), close (instead of answering), trickle (a byte every 50 ms), short (half of the body, then close),
-long (more than announced), wrong_length (a tensor not as long as it says), hang (never answers), die (exits after
-100 requests).
+Every model echoes: output `y` is input `x`. Modes: fast, stall (100 ms every 2 s), slow (20 ms each), one_worker (5 ms
+each, one after another), status_500, starting (503), close (instead of answering), trickle (a byte every 50 ms), short
+(half of the body, then close), long (more than announced), wrong_length (a tensor not as long as it says), hang (never
+answers), die (exits after 100 requests).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import time
 
 STALL_S, STALL_EVERY_S = 0.1, 2.0
 SLOW_S = 0.02
+SERVICE_S = 0.005
 DIE_AFTER = 100
 served = 0
 
@@ -70,6 +71,9 @@ class Server(asyncio.Protocol):
                 self.transport.close()
             case "long":
                 self.send(b"200 OK", whole + b"x" * 10, split_header(header), announced=len(whole))
+            case "one_worker":
+                time.sleep(SERVICE_S)
+                self.send(b"200 OK", whole, split_header(header))
             case "slow":
                 arguments = (b"200 OK", whole, split_header(header))
                 asyncio.get_running_loop().call_later(SLOW_S, self.send, *arguments)

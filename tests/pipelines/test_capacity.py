@@ -7,12 +7,29 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines import experiment, results, trials
+from pipelines import experiment, journal, results, trials
 from pipelines.experiment import Experiment
-from pipelines.journal import AnyEvent, Journal, TrialMeasured, read
+from pipelines.journal import AnyEvent, Journal, TrialMeasured
 from pipelines.plan import Cell
+from tests.pipelines import driving
 
 CELL = Cell("m", "torch", "onnx", "fp32", "reference-onnx", "oip-http")
+
+TINY = """
+name: tiny
+models: [digits_cnn]
+frameworks: [torch]
+formats: [torchscript, onnx]
+servers: [reference-libtorch, reference-onnx]
+cold_starts: 1
+load:
+  rounds: 1
+  block_s: 0.5
+  warmup_s: 0.5
+  max_repeats: 1
+  workloads: [{name: steady, arrivals: {kind: open, rate_rps: 60}}]
+  capacity: [{slo: {p50_ms: 50}, start_rps: 30, trial_s: 0.5, replicates: 2, curve: false}]
+"""
 
 
 def asked(**search: object) -> Experiment:
@@ -57,12 +74,12 @@ def test_a_search_cut_off_anywhere_ends_as_if_it_had_not_been(tmp_path: Path) ->
     whole = to_the_end([], asked())
     for cut in range(len(whole)):
         path = tmp_path / f"{cut}.jsonl"
-        with Journal(path) as journal:
+        with Journal(path) as log:
             for event in whole[:cut]:
-                journal.add(event)
+                log.add(event)
         with path.open("a") as file:
             file.write('{"kind":"trial","cell":"m/to')  # killed in the middle of a line
-        assert to_the_end(read(path), asked()) == whole
+        assert to_the_end(journal.read(path), asked()) == whole
 
 
 def test_the_curve_follows_the_search_up_to_130_percent() -> None:
@@ -135,3 +152,35 @@ def test_nothing_is_searched_where_nothing_is_asked_for() -> None:
     assert trials.finished([], [CELL], none)
     assert trials.trials_ahead([], [CELL], none) == 0
     assert trials.trials_ahead([], [CELL], asked()) == trials.EXPECTED_TRIALS + len(trials.CURVE)
+
+
+def finished_trials(out: Path) -> list[TrialMeasured]:
+    events = journal.read((out / "latest").resolve() / "journal.jsonl")
+    return [event for event in events if isinstance(event, TrialMeasured)]
+
+
+@pytest.mark.slow
+def test_a_run_killed_in_its_search_is_continued_without_losing_a_trial(tmp_path: Path) -> None:
+    asked_for = tmp_path / "tiny.yaml"
+    asked_for.write_text(TINY)
+    process = driving.start(tmp_path, "process", asked_for)
+    driving.wait_for(lambda: (tmp_path / "latest").exists() and len(finished_trials(tmp_path)) >= 3, process)
+    process.kill()
+    process.communicate()
+    killed = (tmp_path / "latest").resolve()
+    before = finished_trials(tmp_path)
+    files = {event.samples: (killed / event.samples).stat().st_mtime_ns for event in before}
+
+    resumed = driving.start(tmp_path, "process", asked_for, "--resume")
+    printed = driving.finish(resumed)
+    assert resumed.returncode in {0, 1}, printed
+    after = finished_trials(tmp_path)
+    assert after[: len(before)] == before
+    assert len({event.samples for event in after}) == len(after)
+    assert {name: (killed / name).stat().st_mtime_ns for name in files} == files
+    found = driving.read(tmp_path)
+    assert found.complete
+    measured_trials = [len(cell.capacity.trials) for cell in found.cells if cell.capacity]
+    assert len(measured_trials) == 2
+    assert sum(measured_trials) == len(after)
+    assert all(cell.capacity.rps or cell.capacity.reason for cell in found.cells if cell.capacity)
