@@ -6,6 +6,7 @@ import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 # isort: split
 # Locust patches sockets and threads on import; what was imported before it would keep the blocking ones.
@@ -35,10 +36,10 @@ def measure(block: Block, start: Callable[[], float] | None = None) -> Result:
     begun = time.perf_counter()
     closed = isinstance(block.arrivals, Closed)
     environment = Environment(user_classes=[ClosedLoop if closed else OpenLoop], catch_exceptions=False)
-    run = environment.run = Run(block, environment.events.request)
+    run = environment.run = Run(block)
     environment.events.user_error.add_listener(lambda exception, **_: run.faults.append(exception))
     runner = environment.create_local_runner()
-    with _no_garbage_collection():
+    with _no_garbage_collection(), _loop_errors(run.faults):
         try:
             runner.start(run.users, spawn_rate=max(1, run.users))
             runner.spawning_greenlet.join()
@@ -46,12 +47,12 @@ def measure(block: Block, start: Callable[[], float] | None = None) -> Result:
             # Locust's own stop would drop the requests in flight: they are joined first.
             runner.user_greenlets.join(timeout=max(0.0, run.stop + block.drain_s - time.perf_counter()))
         finally:
-            # First: what is killed now must not hand its connection to another request.
-            run.client.close()
+            # First: what is killed now must not send another request.
+            run.close()
             runner.quit()
     if run.faults:
-        raise GeneratorError(f"a user failed: {run.faults[0]!r}") from run.faults[0]
-    run.give_up()
+        raise GeneratorError(f"the generator failed: {run.faults[0]!r}") from run.faults[0]
+    run.report(environment.events.request)
     return _conclude(run, GeneratorUse(cpu_fraction, wall_s=time.perf_counter() - begun))
 
 
@@ -61,6 +62,24 @@ def _window(run: Run, start: float) -> float:
     wall, cpu = time.perf_counter(), time.process_time()
     gevent.sleep(run.stop - wall)
     return (time.process_time() - cpu) / (time.perf_counter() - wall)
+
+
+@contextmanager
+def _loop_errors(faults: list[Exception]) -> Iterator[None]:
+    """What fails in a callback of the loop is a fault too: gevent prints it, and the block would only look slow."""
+    hub = gevent.get_hub()
+    printed = hub.handle_error
+
+    def note(context: Any, kind: Any, value: Any, trace: Any) -> None:
+        if not isinstance(context, gevent.Greenlet) and isinstance(value, Exception):
+            faults.append(value)
+        printed(context, kind, value, trace)
+
+    hub.handle_error = note
+    try:
+        yield
+    finally:
+        hub.handle_error = printed
 
 
 @contextmanager

@@ -60,6 +60,10 @@ class Recorder:
         self._failed[row] = kind
         self._examples.setdefault(kind, message)
 
+    def failure(self, row: int) -> str | None:
+        """The kind of error the request is, None where it is none."""
+        return self._failed.get(row)
+
     def fail_unfinished(self, kind: str, message: str) -> None:
         """Count every request that has neither succeeded nor failed as an error of this kind."""
         for row in np.flatnonzero(~self.ok[: self.rows]):

@@ -38,7 +38,7 @@ class Samples:
     end: NDArray[np.float64]
     ok: NDArray[np.bool_]
     status: NDArray[np.int16]
-    """HTTP status, 0 where there was none."""
+    """HTTP's; gRPC's OK is 200, its other codes are 1000 + code; 0 where there was no answer."""
     response_bytes: NDArray[np.int64]
     duration_s: float
     """The window in which requests were intended."""

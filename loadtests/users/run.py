@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -13,14 +13,19 @@ from loadtests import payloads, protocols
 from loadtests.block import Block
 from loadtests.errors import ProtocolError
 from loadtests.recorder import Kept, Recorder
-from loadtests.users.http_client import Answer, Failed, HttpClient
+from loadtests.users import clients
+from loadtests.users.answer import Answer
 from loadtests.users.plan import plan
+from loadtests.users.timer import Timer
+
+Ended = Callable[[bool], object]
+"""Called from the hub when a request has ended: True where the answer was right."""
 
 
 class Run:
     """One block under way. `start` (of `perf_counter`) is known once `started` is set."""
 
-    def __init__(self, block: Block, request_event: Any) -> None:
+    def __init__(self, block: Block) -> None:
         self.block = block
         self.protocol = protocols.load(block.protocol)
         requests = [self.protocol.encode(block.model, each) for each in payloads.load(block.payloads)]
@@ -28,14 +33,14 @@ class Run:
         self.users = planned.users
         self.schedule = planned.schedule
         self.recorder = Recorder(planned.payload, planned.slots)
-        self.client = HttpClient(block.url, requests)
-        self.client.open(planned.connections)
+        self.timer = Timer()
         self.started = gevent.event.Event()
         self.start = math.nan
         self.faults: list[Exception] = []
         """What neither a server's answer nor its absence explains: the block is void."""
-        self._request_event = request_event
-        self._name = f"{block.protocol} {block.model}"
+        self._ended: dict[int, Ended] = {}
+        self._client = clients.make(self.protocol.TRANSPORT, block, requests, self.recorder, self)
+        self._client.open(planned.connections)
 
     @property
     def due(self) -> list[float]:
@@ -52,53 +57,73 @@ class Run:
         self.start = start
         self.started.set()
 
-    def send(self, row: int) -> bool:
-        """Send the request of that row, record what comes of it, and fire Locust's `request` event.
+    def send(self, intended: float, ended: Ended) -> None:
+        """Send the next request, due at `intended`, without waiting; record what comes of it, then call `ended`."""
+        row = self.recorder.begin(intended)
+        self._ended[row] = ended
+        self._client.send(int(self.recorder.payload[row]), row)
 
-        True where the answer was right. Killed meanwhile, the row stays unfinished.
-        """
-        recorder, failure, answer = self.recorder, None, None
-        try:
-            answer = self.client.exchange(int(recorder.payload[row]), recorder, row)
-            self._judge(row, answer)
-        except Failed as exc:
-            failure = exc
-            recorder.fail(row, exc.kind, str(exc))
-        except Exception as exc:
-            self.faults.append(exc)
-            raise
-        done = recorder.end[row] if answer is not None else time.perf_counter()
-        self._request_event.fire(
-            request_type="POST",
-            name=self._name,
-            response_time=(done - recorder.intended[row]) * 1e3,
-            response_length=len(answer.body) if answer is not None else 0,
-            exception=failure,
-            context={},
-        )
-        return failure is None
+    def exchange(self, intended: float) -> bool:
+        """`send`, and let this greenlet wait until it has ended."""
+        self.send(intended, gevent.getcurrent().switch)
+        return bool(gevent.get_hub().switch())
 
-    def give_up(self) -> None:
-        """Count as errors the requests that were not answered when the drain was over, and those that never left."""
+    def close(self) -> None:
+        """What is under way stays unfinished; count it, and what never left, as errors."""
+        self._client.close()
+        self.timer.close()
         self.recorder.fail_unfinished("timeout", f"no answer {self.block.drain_s:g} s after the end of the window")
         for instant in self.due[self.recorder.rows :]:
             self.recorder.fail(self.recorder.begin(instant), "unsent", "the generator did not come round to sending it")
 
-    def _judge(self, row: int, answer: Answer) -> None:
+    def report(self, request_event: Any) -> None:
+        """Fire Locust's `request` event for each request of the block, in the order they were intended.
+
+        After the block: nobody looks at Locust's statistics before, and its listeners would take the time of a request
+        that is due. An error without an answer has no response time.
+        """
+        name, recorder = f"{self.block.protocol} {self.block.model}", self.recorder
+        for row, (intended, end) in enumerate(zip(recorder.intended.tolist(), recorder.end.tolist(), strict=True)):
+            if row == recorder.rows:
+                return
+            request_event.fire(
+                request_type="POST",
+                name=name,
+                response_time=(end - intended) * 1e3 if end else None,
+                response_length=int(recorder.response_bytes[row]),
+                exception=recorder.failure(row),
+                context={},
+            )
+
+    def answered(self, row: int, end: float, status: int, length: int, answer: Callable[[], Answer]) -> None:
         """Look at the status and whether there is a body; only the kept responses are decoded, after the block."""
         recorder = self.recorder
-        recorder.status[row] = answer.status
-        recorder.response_bytes[row] = len(answer.body)
-        if answer.status != 200 or not answer.body:
-            raise Failed(*self._explain(answer))
-        recorder.ok[row] = True
-        slot = int(recorder.slots[row])
-        if slot >= 0:
-            recorder.kept[slot] = Kept(row, answer.status, dict(answer.headers.items()), answer.body)
+        recorder.end[row] = end
+        recorder.status[row] = status
+        recorder.response_bytes[row] = length
+        right = status == 200 and length > 0
+        try:
+            if not right:
+                recorder.fail(row, *self._explain(status, answer()))
+            else:
+                recorder.ok[row] = True
+                slot = int(recorder.slots[row])
+                if slot >= 0:
+                    whole = answer()
+                    recorder.kept[slot] = Kept(row, whole.status, dict(whole.headers), whole.body)
+        except Exception as exc:
+            self.faults.append(exc)
+        self._ended.pop(row)(right)
 
-    def _explain(self, answer: Answer) -> tuple[str, str]:
+    def failed(self, row: int, kind: str, message: str) -> None:
+        """Count it as an error."""
+        self.recorder.fail(row, kind, message)
+        self._ended.pop(row)(False)
+
+    def _explain(self, status: int, answer: Answer) -> tuple[str, str]:
+        kind = clients.kind(self.protocol.TRANSPORT, status)
         try:
             self.protocol.decode(answer.status, answer.headers, answer.body)
         except ProtocolError as exc:
-            return ("undecodable" if answer.status == 200 else f"status_{answer.status}"), str(exc)
-        return f"status_{answer.status}", "no message"
+            return kind, str(exc)
+        return kind, "no message"

@@ -1,10 +1,13 @@
-"""Waiting for an absolute instant in a gevent loop, on the kernel's own timer."""
+"""Calling at absolute instants in a gevent loop, on the kernel's own timer."""
 
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
-from typing import Self
+import time
+from collections.abc import Callable
+from heapq import heappop, heappush
 
 import gevent
 
@@ -35,23 +38,54 @@ class Timer:
         self._fd = _libc.timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK_CLOEXEC)
         if self._fd < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create")
-        self._readable = gevent.get_hub().loop.io(self._fd, 1)
         self._spec = _TimerSpec()
+        self._at = ctypes.byref(self._spec)
+        self._due: list[tuple[float, int, Callable[[], object]]] = []
+        self._numbers = itertools.count()
+        self._calling = False
+        loop = gevent.get_hub().loop
+        # Ahead of the answers that came meanwhile: they were timed by the server, a request that is due is timed by us.
+        self._readable = loop.io(self._fd, 1, priority=loop.MAXPRI)
+        self._readable.start(self._expired)
+
+    def call(self, instant: float, function: Callable[[], object]) -> None:
+        """Call `function` from the hub at `instant`, and as soon as the loop comes round where it has passed."""
+        entry = (instant, next(self._numbers), function)
+        heappush(self._due, entry)
+        if self._due[0] is entry and not self._calling:
+            self._set(instant)
 
     def wait(self, instant: float) -> None:
         """Return at `instant`, and at once where it has passed; other greenlets run meanwhile."""
-        seconds = int(instant)
-        self._spec.value.seconds = seconds
-        self._spec.value.nanoseconds = int((instant - seconds) * 1e9)
-        # Setting it also takes back an earlier expiry, so the descriptor never needs to be read.
-        if _libc.timerfd_settime(self._fd, TFD_TIMER_ABSTIME, ctypes.byref(self._spec), None):
-            raise OSError(ctypes.get_errno(), "timerfd_settime")
-        gevent.get_hub().wait(self._readable)
+        if instant > time.perf_counter():
+            self.call(instant, gevent.getcurrent().switch)
+            gevent.get_hub().switch()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Call nothing any more."""
+        self._due.clear()
         self._readable.stop()
         self._readable.close()
         os.close(self._fd)
+
+    def _expired(self) -> None:
+        now, due, ready = time.perf_counter(), self._due, []
+        # Only what was due on entry: a schedule that cannot be kept must not starve the answers.
+        while due and due[0][0] <= now:
+            ready.append(heappop(due)[2])
+        self._calling = True
+        try:
+            for function in ready:
+                function()
+        finally:
+            self._calling = False
+            self._set(due[0][0] if due else 0.0)
+
+    def _set(self, instant: float) -> None:
+        """Setting it takes back an earlier expiry, so the descriptor never needs to be read; 0 disarms it."""
+        seconds = int(instant)
+        value = self._spec.value
+        value.seconds = seconds
+        value.nanoseconds = int((instant - seconds) * 1e9)
+        if _libc.timerfd_settime(self._fd, TFD_TIMER_ABSTIME, self._at, None):
+            raise OSError(ctypes.get_errno(), "timerfd_settime")
