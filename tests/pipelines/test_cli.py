@@ -137,4 +137,4 @@ def test_plan_shows_cells_and_reasons_and_time() -> None:
     assert result.exit_code == 0
     assert "minilm/torch/onnx/fp32/reference-onnx/oip-http" in result.stdout
     assert "format tflite exports from tensorflow, not from torch" in result.stdout
-    assert "at most 4 min measuring" in result.stdout
+    assert "at most 3 min 12 s measuring" in result.stdout
