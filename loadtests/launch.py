@@ -194,7 +194,8 @@ class Generator:
         process.kill()
         # To die it has to run: starved on its own cores by a program of real-time priority, it never would.
         with contextlib.suppress(OSError):
-            os.sched_setaffinity(process.pid, range(os.cpu_count() or 1))
+            for thread in os.listdir(f"/proc/{process.pid}/task"):
+                os.sched_setaffinity(int(thread), range(os.cpu_count() or 1))
         process.wait()
         for pipe in (process.stdin, process.stdout):
             with contextlib.suppress(BrokenPipeError):  # closing flushes what the dead process never read
