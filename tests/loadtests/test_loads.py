@@ -169,6 +169,6 @@ def test_a_block_that_cannot_be_driven_says_why_and_the_next_one_runs(
     generator: Generator, block: MakeBlock, fast_server: str
 ) -> None:
     asked = block(fast_server, Open(50))
-    with pytest.raises(GeneratorError, match="unknown protocol 'carrier-pigeon'; known: .*oip-http"):
+    with pytest.raises(GeneratorError, match=r"unknown protocol 'carrier-pigeon'; known: .*oip-http"):
         generator.run(replace(asked, protocol="carrier-pigeon"))
     assert generator.run(asked).errors == 0
