@@ -12,14 +12,13 @@ from loadtests.launch import Generator
 from loadtests.payloads import Tensors
 from loadtests.untyped import fit
 from models.cases import Case
-from pipelines import capacity, drive, journal, measure, parity, warm_up
+from pipelines import capacity, drive, journal, measure, parity, results, warm_up
 from pipelines.assemble import Facts, assemble
 from pipelines.experiment import Experiment, Load
 from pipelines.journal import Journal
 from pipelines.journal import Sitting as SittingEnded
 from pipelines.plan import Cell, Plan, measuring_s
 from pipelines.progress import BLOCK_OVERHEAD_S, Display, TimeLeft
-from pipelines.results import Results
 from pipelines.served import TIMEOUT_S
 from pipelines.sitting import Running, Sitting
 from pipelines.store import RunFolder
@@ -117,12 +116,21 @@ def sit(asked: Experiment, servers: Sequence[Running], bench: Bench, display: Di
             log.add(SittingEnded(seconds=time.perf_counter() - began_s))
 
 
-def results(asked: Experiment, cells: Sequence[Cell], folder: RunFolder, environment: Mapping[str, Any]) -> Results:
+def assembled(
+    asked: Experiment, cells: Sequence[Cell], folder: RunFolder, environment: Mapping[str, Any]
+) -> results.Results:
     """What the journal of such a sitting says."""
     facts = Facts(folder.id, EXTERNAL, asked, dict(environment))
-    return assemble(
-        facts, _plan(asked, cells), journal.read(folder.journal), lambda name: samples.read(folder.path / name)
-    )
+    events = journal.read(folder.journal)
+    found = assemble(facts, _plan(asked, cells), events, lambda name: samples.read(folder.path / name))
+    return found.model_copy(update={"cells": tuple(map(_not_resumable, found.cells))})
+
+
+def _not_resumable(cell: results.Cell) -> results.Cell:
+    """A cell cut off says so, and does not promise what only a run can do."""
+    if cell.reason and cell.status == "failed" and cell.stage is None:
+        return cell.model_copy(update={"reason": cell.reason.partition(";")[0]})
+    return cell
 
 
 def _plan(asked: Experiment, cells: Sequence[Cell]) -> Plan:

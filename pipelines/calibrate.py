@@ -97,7 +97,7 @@ def measured(
         folder.samples.mkdir()
         on = bench.Bench(folder, generator, engines.load("process", folder.path, folder.logs), first.cpus)
         bench.sit(asked, servers, on, display)
-        results = bench.results(asked, [each.cell for each in servers], folder, {})
+        results = bench.assembled(asked, [each.cell for each in servers], folder, {})
     for cell in results.cells:
         if cell.status == "failed":
             raise LoadTestError(f"{names[cell.id]}: {cell.reason}", cell.detail or "")

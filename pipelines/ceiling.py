@@ -26,7 +26,8 @@ REQUEST = {"x": np.ones((1, 8), np.float32)}
 CEILING_S = 1.0
 USERS = (1, 2, 4, 8, 16, 32, 64)
 GROWS = 1.03
-"""More users that bring less than 3 % more requests have found the ceiling."""
+PATIENCE = 2
+"""More users that bring less than 3 % more requests, twice in a row, have found the ceiling."""
 LAG_RPS = 500.0
 LAG_S = 8.0
 SPECTRUM = (50, 90, 95, 99, 99.9)
@@ -67,13 +68,14 @@ def measure(generator: Generator, cpus: tuple[int, ...], scratch: Path, say: Say
 
 
 def _ceiling(run: Callable[[Arrivals, float], Result], say: Say) -> float:
-    best_rps = 0.0
+    best_rps, behind = 0.0, 0
     for users in USERS:
         found_rps = run(Closed(users), CEILING_S).achieved_rps
         say(f"ceiling: {users} users, {found_rps:,.0f} requests/s")
-        if found_rps < best_rps * GROWS:
-            return max(best_rps, found_rps)
-        best_rps = found_rps
+        behind = 0 if found_rps > best_rps * GROWS else behind + 1
+        best_rps = max(best_rps, found_rps)
+        if behind == PATIENCE:
+            break
     return best_rps
 
 

@@ -46,7 +46,7 @@ def load(targets: Targets, asked: Experiment, out: Path, console: Console) -> tu
             try:
                 bench.sit(asked, servers, bench.Bench(folder, generator, engine, watched), display)
             finally:
-                found = bench.results(asked, cells, folder, described)
+                found = bench.assembled(asked, cells, folder, described)
                 found = found.model_copy(update={"trust": trust.read(CACHE)})
                 store.write(folder.results, results.to_json(found))
                 report.write(found, folder.path)
