@@ -1,7 +1,7 @@
 """A server that answers after a known time, and says what that time really was: `python -m ….injecting MODE SEED`.
 
 It prints its port, and echoes over oip-http. Modes: the names of `delays.BY_NAME`, where requests do not wait for each
-other; and `one worker`, which serves them strictly one after another, 5 ms each.
+other; `one worker`, which serves them strictly one after another, 5 ms each; and `at once`.
 
 The truth is what a client on the other end cannot but see: from the arrival of the request's last segment, stamped by
 the kernel (SO_TIMESTAMPNS), to the instant the answer is written. A request that waits in the socket while this program
@@ -25,7 +25,7 @@ import numpy as np
 
 from benchmarks.truth_parts import delays
 
-ONE_WORKER = "one worker"
+ONE_WORKER, AT_ONCE = "one worker", "at once"
 SERVICE_NS = 5_000_000
 SO_TIMESTAMPNS = 35
 """Of asm-generic/socket.h; the module socket has no name for it."""
@@ -82,7 +82,7 @@ class Server:
         self.listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self._one_worker = mode == ONE_WORKER
         even = np.random.default_rng(seed).random(DRAWN)
-        drawn_s = np.zeros(DRAWN) if self._one_worker else delays.BY_NAME[mode].draw(even)
+        drawn_s = delays.BY_NAME[mode].draw(even) if mode in delays.BY_NAME else np.zeros(DRAWN)
         self._delays_ns: list[int] = np.rint(drawn_s * 1e9).astype(np.int64).tolist()
         self._epoll = select.epoll()
         self._epoll.register(self.listening.fileno(), select.EPOLLIN)
