@@ -72,6 +72,14 @@ def test_a_closed_load_has_one_request_in_flight_per_user(
     assert result.requests - 3 <= result.achieved_rps * 2 <= result.requests
 
 
+def test_a_user_thinks_before_its_next_request(generator: Generator, block: MakeBlock, fast_server: str) -> None:
+    result = generator.run(block(fast_server, Closed(users=2, think_s=0.1)))
+    raw = samples.read(result.samples)
+    assert result.errors == 0
+    assert 8 <= len(raw.ok) <= 20  # 2 users, 0.1 s and a little each
+    assert np.all(raw.sent >= raw.intended)
+
+
 @pytest.mark.parametrize(
     ("mode", "kind", "words"),
     [
