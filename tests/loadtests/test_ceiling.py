@@ -44,7 +44,7 @@ def test_one_worker_of_five_milliseconds_is_never_said_to_serve_more_than_200_a_
     on = bench.Bench(folder, generator, engines.load("process", tmp_path, tmp_path), (min(os.sched_getaffinity(0)),))
     with serving("one_worker") as url, Display(Console(quiet=True), bench.time_left(asked, 1)) as display:
         bench.sit(asked, [bench.running(cell, url, "m", inputs, lambda: None)], on, display)
-    [found] = bench.results(asked, [cell], folder, {}).cells
+    [found] = bench.assembled(asked, [cell], folder, {}).cells
     assert found.capacity
     assert found.capacity.rps, found.capacity.reason
     assert found.capacity.rps <= 1.05 * CEILING_RPS
