@@ -14,6 +14,12 @@ import gevent
 CLOCK_MONOTONIC = 1
 TFD_TIMER_ABSTIME = 1
 TFD_NONBLOCK_CLOEXEC = os.O_NONBLOCK | os.O_CLOEXEC
+LONG_S = 1e-3
+LEAD_S = 1e-4
+"""A program that slept for longer than a moment wakes up late (p50 0.03 ms, p99 0.14 ms on an idle virtual machine), so
+it is woken this much earlier and spins through the rest. Of a second that is a tenth at most, however many the calls:
+between calls that follow within `LONG_S` the loop hardly sleeps, and answers come that a spin would keep waiting.
+"""
 
 
 class _TimeSpec(ctypes.Structure):
@@ -28,7 +34,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Timer:
-    """A timerfd (Linux) that the loop watches: it wakes 0.2–0.3 ms late where `gevent.sleep` wakes 0.6–0.9 ms late.
+    """A timerfd (Linux) that the loop watches, and a short spin: p99 0.05 ms late where `gevent.sleep` is 0.6–0.9.
 
     libev rounds its timeouts up to whole milliseconds; the timerfd is a file that becomes readable on time. Instants
     are those of `time.perf_counter()`, which on Linux reads the same CLOCK_MONOTONIC.
@@ -43,6 +49,8 @@ class Timer:
         self._due: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = itertools.count()
         self._calling = False
+        self._spun_to = 0.0
+        """The instant the kernel wakes us ahead of; 0 where it wakes us at the instant."""
         loop = gevent.get_hub().loop
         # Ahead of the answers that came meanwhile: they were timed by the server, a request that is due is timed by us.
         self._readable = loop.io(self._fd, 1, priority=loop.MAXPRI)
@@ -69,7 +77,10 @@ class Timer:
         os.close(self._fd)
 
     def _expired(self) -> None:
-        now, due, ready = time.perf_counter(), self._due, []
+        due, ready = self._due, []
+        now = time.perf_counter()
+        while due and now < due[0][0] <= self._spun_to:
+            now = time.perf_counter()
         # Only what was due on entry: a schedule that cannot be kept must not starve the answers.
         while due and due[0][0] <= now:
             ready.append(heappop(due)[2])
@@ -83,6 +94,10 @@ class Timer:
 
     def _set(self, instant: float) -> None:
         """Setting it takes back an earlier expiry, so the descriptor never needs to be read; 0 disarms it."""
+        self._spun_to = 0.0
+        if instant - time.perf_counter() > LONG_S:
+            self._spun_to = instant
+            instant -= LEAD_S
         seconds = int(instant)
         value = self._spec.value
         value.seconds = seconds
