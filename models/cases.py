@@ -35,9 +35,12 @@ SETS = ("parity", "load", "evaluation")
 
 
 def save(path: Path, cases: Sequence[Case]) -> None:
-    """Write cases to an `.npz`; entries are `<index>/inputs/<tensor>` and `<index>/outputs/<tensor>`."""
+    """Write cases to an `.npz`; entries are `<index>/inputs/<tensor>` and `<index>/outputs/<tensor>`.
+
+    Arrays of `bytes` (dtype `object`) are kept at a fixed width, since an archive without pickle has no objects.
+    """
     arrays = {
-        f"{index:05d}/{side}/{name}": array
+        f"{index:05d}/{side}/{name}": array.astype(np.bytes_) if array.dtype == object else array
         for index, case in enumerate(cases)
         for side, tensors in (("inputs", case.inputs), ("outputs", case.outputs))
         for name, array in tensors.items()
@@ -54,5 +57,7 @@ def load(path: Path) -> tuple[Case, ...]:
         for entry in archive.files:
             index, side, name = entry.split("/", 2)
             case = cases.setdefault(int(index), Case({}, {}))
-            (case.inputs if side == "inputs" else case.outputs)[name] = archive[entry]
+            array = archive[entry]
+            kept = array.astype(object) if array.dtype.kind == "S" else array
+            (case.inputs if side == "inputs" else case.outputs)[name] = kept
     return tuple(cases[index] for index in sorted(cases))

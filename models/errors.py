@@ -2,6 +2,7 @@
 
 ModelError
 ├── UnknownModel
+├── NoEquivalent
 └── WeightsMissing
 """
 
@@ -19,6 +20,13 @@ class UnknownModel(ModelError):
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         super().__init__(f"unknown model '{name}'; known: {', '.join(known)}")
+
+
+class NoEquivalent(ModelError):
+    """A framework cannot say what this hard case says."""
+
+    def __init__(self, name: str, framework: str, why: str) -> None:
+        super().__init__(f"{name} has no honest equivalent in {framework}: {why}")
 
 
 class WeightsMissing(ModelError):

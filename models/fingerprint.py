@@ -9,18 +9,24 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from models import zoo
+from models import catalog, hard_cases, zoo
+from models.pair import ModelPair
 
 
 def model_files(name: str) -> list[Path]:
     """Everything of ours that decides what a model answers, its canonical weights included; raises `ModelError`."""
-    folder = Path(str(zoo.module(name).__file__)).parent
-    shared = Path(__file__).parent.glob("*.py")
-    return [*shared, *sources(folder), zoo.load(name).weights()]
+    shared = list(Path(__file__).parent.glob("*.py"))
+    matched = catalog.load(name)
+    if isinstance(matched, ModelPair):
+        return [*shared, *sources(Path(str(zoo.module(name).__file__)).parent), matched.weights()]
+    own = Path(str(hard_cases.module(name).__file__))
+    return [*shared, own, *own.parent.glob("_*.py"), *Path(hard_cases.__file__).parent.glob("_*.py")]
 
 
 def model_packages(name: str) -> tuple[str, ...]:
     """The distributions whose versions decide what a model answers."""
+    if name in hard_cases.NAMES:
+        return hard_cases.PACKAGES
     packages: tuple[str, ...] = zoo.module(name).PACKAGES
     return packages
 

@@ -23,12 +23,14 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from models import cases, zoo
+import numpy as np
+
+from models import cases, catalog
 from models.cases import Case
 from models.fingerprint import model_packages, versions
-from models.pair import ModelPair, Tensors, TensorSpec
+from models.pair import Matched, ModelPair, Tensors, TensorSpec
 from pipelines import formats
-from pipelines.parity import Parity, compare, worst
+from pipelines.parity import TOLERANCES, Parity, compare, worst
 from serving.reference import artifact
 from serving.reference.artifact import Manifest, Tensor
 
@@ -41,7 +43,7 @@ SOURCE_PARITY = "source_parity.json"
 
 def export(model: str, framework: str, format: str, variant: str, out: str, reference: str | None = None) -> None:
     """Write the artifact to `out/artifact`; with a reference, the twin's parity with it to `out/source_parity.json`."""
-    pair, exporter = zoo.load(model), formats.load(format)
+    pair, exporter = catalog.load(model), formats.load(format)
     if framework not in exporter.FRAMEWORKS or variant not in exporter.VARIANTS:
         takes = f"{' or '.join(exporter.FRAMEWORKS)} as {' or '.join(exporter.VARIANTS)}"
         raise ValueError(f"{format} takes {takes}, not {framework} as {variant}")
@@ -69,34 +71,28 @@ def export(model: str, framework: str, format: str, variant: str, out: str, refe
 
 
 def reference(model: str, out: str) -> None:
-    """Write the torch source's answers to `out/parity.npz`, `out/load.npz` and `out/evaluation.npz`."""
-    import torch
+    """Write the source's answers to `out/parity.npz`, `out/load.npz` and `out/evaluation.npz`.
 
-    pair = zoo.load(model)
-    module = pair.torch_module()
-
-    def answered(inputs: Tensors) -> Case:
-        with torch.inference_mode():
-            answer = module(*[torch.from_numpy(inputs[spec.name]) for spec in pair.inputs])
-        tensors = answer if isinstance(answer, tuple) else (answer,)
-        named = zip(pair.outputs, tensors, strict=True)
-        return Case(inputs, {spec.name: tensor.numpy() for spec, tensor in named})
-
-    for name, inputs in (
-        ("parity", pair.parity_inputs()),
-        ("load", pair.load_inputs()),
-        ("evaluation", pair.evaluation_inputs()),
-    ):
-        cases.save(Path(out, f"{name}.npz"), [answered(case) for case in inputs])
+    Of a hard case the last two are empty. The source is torch's module, and the twin where torch has none.
+    """
+    matched = catalog.load(model)
+    answer = _source(matched) if matched.torch_module else _twin(matched)
+    sets = {"parity": matched.parity_inputs(), "load": (), "evaluation": ()}
+    if isinstance(matched, ModelPair):
+        sets |= {"load": matched.load_inputs(), "evaluation": matched.evaluation_inputs()}
+    for name, inputs in sets.items():
+        cases.save(Path(out, f"{name}.npz"), [Case(case, answer(case)) for case in inputs])
 
 
 def verify(folder: str, runtime: str, threads: str, reference: str, out: str) -> None:
     """Write the parity of the artifact, run in this process, to `out`."""
     from serving.reference import runtimes
 
-    loaded = runtimes.load(runtime, Path(folder), artifact.verify(Path(folder)), int(threads))
+    manifest = artifact.verify(Path(folder))
+    loaded = runtimes.load(runtime, Path(folder), manifest, int(threads))
     parity = cases.load(Path(reference, "parity.npz"))
-    compared = [compare(loaded.infer(case.inputs), case.outputs, hop="artifact") for case in parity]
+    tolerance = TOLERANCES[manifest.variant]
+    compared = [compare(loaded.infer(case.inputs), case.outputs, tolerance, "artifact") for case in parity]
     write_parity(Path(out), worst(compared))
 
 
@@ -110,11 +106,37 @@ def read_parity(path: Path) -> Parity:
     return Parity(**json.loads(path.read_text()))
 
 
-def _twin_parity(pair: ModelPair, parity: Sequence[Case]) -> Parity:
-    twin = pair.keras_model()
-    answers = (twin(case.inputs, training=False) for case in parity)
-    named = ({name: tensor.numpy() for name, tensor in answer.items()} for answer in answers)
-    return worst([compare(answer, case.outputs, hop="source") for answer, case in zip(named, parity, strict=True)])
+def _twin_parity(matched: Matched, parity: Sequence[Case]) -> Parity:
+    twin = _twin(matched)
+    return worst([compare(twin(case.inputs), case.outputs, hop="source") for case in parity])
+
+
+def _source(matched: Matched) -> Callable[[Tensors], Tensors]:
+    """The torch module as a function of arrays."""
+    import torch
+
+    module = matched.build("torch")
+
+    def answer(inputs: Tensors) -> Tensors:
+        with torch.inference_mode():
+            found = module(*[torch.from_numpy(inputs[spec.name]) for spec in matched.inputs])
+        tensors = found if isinstance(found, tuple) else (found,)
+        return {spec.name: tensor.numpy() for spec, tensor in zip(matched.outputs, tensors, strict=True)}
+
+    return answer
+
+
+def _twin(matched: Matched) -> Callable[[Tensors], Tensors]:
+    """The TensorFlow twin as a function of arrays."""
+    import tensorflow as tf
+
+    twin = matched.build("tensorflow")
+
+    def answer(inputs: Tensors) -> Tensors:
+        found = twin({name: tf.constant(array) for name, array in inputs.items()}, training=False)
+        return {spec.name: np.asarray(found[spec.name]) for spec in matched.outputs}
+
+    return answer
 
 
 def _tensors(specs: Sequence[TensorSpec]) -> tuple[Tensor, ...]:

@@ -5,7 +5,9 @@ A format's module imports no framework at its top and holds
     FRAMEWORKS   the frameworks whose models it takes: "torch", "tensorflow"
     VARIANTS     the precisions it can write: "fp32", …
     PACKAGES     distributions whose versions decide what it writes; part of the cache key and of the manifest
-    export(pair, framework, variant, folder) -> Exported
+    EXTRA        the optional group of dependencies that brings them, where the project does not: `None`, "executorch", …
+    export(matched, framework, variant, folder) -> Exported
+    operators(path) -> int | None
 
 Formats do not import each other: what two of them share is in a `_file.py`, and all of those enter the cache key.
 `DEPLOY_COMPARE_FORMATS` names one more folder (an absolute path) to find such files in.
@@ -17,11 +19,11 @@ import os
 import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Protocol, cast
 
-from models.pair import ModelPair, TensorSpec
+from models.pair import Matched, TensorSpec
 
 PLUGINS = "DEPLOY_COMPARE_FORMATS"
 
@@ -56,9 +58,34 @@ class Format(Protocol):
     FRAMEWORKS: tuple[str, ...]
     VARIANTS: tuple[str, ...]
     PACKAGES: tuple[str, ...]
+    EXTRA: str | None
 
-    def export(self, pair: ModelPair, framework: str, variant: str, folder: Path) -> Exported:
+    def export(self, matched: Matched, framework: str, variant: str, folder: Path) -> Exported:
         """Write the artifact's files into the empty folder; raises whatever the converter raises."""
+
+    def operators(self, path: Path) -> int | None:
+        """How many operators the entry at `path` has, all subgraphs together; None where the format cannot tell."""
+
+
+def missing(name: str) -> str | None:
+    """How to get what a format needs and this environment has not; None where nothing is missing.
+
+    Raises `UnknownFormat`. Imports no framework.
+    """
+    wanted = load(name)
+    absent = [package for package in wanted.PACKAGES if not _installed(package)]
+    if not absent:
+        return None
+    remedy = f"make extras EXTRAS={wanted.EXTRA}" if wanted.EXTRA else "make setup"
+    return f"{', '.join(absent)} not installed; get it with: {remedy}"
+
+
+def _installed(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def load(name: str) -> Format:

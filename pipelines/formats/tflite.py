@@ -5,18 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from models.pair import ModelPair
+from models.pair import Matched
 from pipelines.formats import Exported
 from pipelines.formats._saved_model import SIGNATURE, save
 
 FRAMEWORKS: tuple[str, ...] = ("tensorflow",)
 VARIANTS: tuple[str, ...] = ("fp32",)
 PACKAGES: tuple[str, ...] = ("tensorflow", "keras")
+EXTRA: str | None = None
 
 ENTRY = "model.tflite"
 
 
-def export(pair: ModelPair, framework: str, variant: str, folder: Path) -> Exported:  # noqa: ARG001
+def export(matched: Matched, framework: str, variant: str, folder: Path) -> Exported:  # noqa: ARG001
     """Convert by way of a SavedModel; raises `ConverterError` where an operator is not built in.
 
     `from_concrete_functions` on a Keras model has been seen to write a 3 KB file that answers NaN, without an error.
@@ -24,10 +25,10 @@ def export(pair: ModelPair, framework: str, variant: str, folder: Path) -> Expor
     import tensorflow as tf
 
     with TemporaryDirectory(dir=folder.parent) as scratch:
-        save(pair, Path(scratch))
+        save(matched, Path(scratch))
         converter = tf.lite.TFLiteConverter.from_saved_model(scratch, signature_keys=[SIGNATURE])
         # No Flex fallback: a file with TensorFlow's own operators converts, and then no LiteRT can run it.
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         flatbuffer = converter.convert()
     (folder / ENTRY).write_bytes(flatbuffer)
-    return Exported(ENTRY, pair.inputs, pair.outputs)
+    return Exported(ENTRY, matched.inputs, matched.outputs)

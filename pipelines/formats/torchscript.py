@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from models.pair import ModelPair
+from models.pair import Matched
 from pipelines.formats import Exported
 
 FRAMEWORKS: tuple[str, ...] = ("torch",)
 VARIANTS: tuple[str, ...] = ("fp32",)
 PACKAGES: tuple[str, ...] = ("torch",)
+EXTRA: str | None = None
 
 ENTRY = "model.pt"
 
 
-def export(pair: ModelPair, framework: str, variant: str, folder: Path) -> Exported:  # noqa: ARG001
+def export(matched: Matched, framework: str, variant: str, folder: Path) -> Exported:  # noqa: ARG001
     """Trace the source once; raises AssertionError where the trace only holds for the sizes it was traced at.
 
     A trace records what happened to one example, so a size that Python code looked at is frozen into it without an
@@ -22,8 +23,8 @@ def export(pair: ModelPair, framework: str, variant: str, folder: Path) -> Expor
     """
     import torch
 
-    module = pair.torch_module()
-    examples = [tuple(torch.from_numpy(case[spec.name]) for spec in pair.inputs) for case in pair.parity_inputs()]
+    module = matched.build("torch")
+    examples = [tuple(torch.from_numpy(case[spec.name]) for spec in matched.inputs) for case in matched.parity_inputs()]
     # A batch of 1 would be broadcast where it must not be, so the trace is taken at the largest one.
     traced_at = max(examples, key=lambda tensors: tensors[0].shape[0])
     with torch.inference_mode():
@@ -32,4 +33,4 @@ def export(pair: ModelPair, framework: str, variant: str, folder: Path) -> Expor
             # Both answer with a tensor or a tuple of them; assert_close compares shapes and values of either.
             torch.testing.assert_close(traced(*example), module(*example), rtol=1e-4, atol=1e-4)
         traced.save(folder / ENTRY)
-    return Exported(ENTRY, pair.inputs, pair.outputs)
+    return Exported(ENTRY, matched.inputs, matched.outputs)
