@@ -1,6 +1,6 @@
 """The hard cases: one file each, found by discovery; the file's name is the case's name everywhere.
 
-A file holds `case() -> HardCase` and imports neither torch nor tensorflow at its top: the two modules are defined inside
+A file holds `case() -> HardCase` and imports neither torch nor tensorflow at its top: the modules are defined inside
 the functions that build them. What cases share is in a `_file.py`, and all of those enter the cache key.
 `DEPLOY_COMPARE_HARD_CASES` names one more folder (an absolute path) to find such files in.
 """
