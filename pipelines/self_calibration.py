@@ -47,6 +47,9 @@ def calibrate_machine(seconds: float, say: Say) -> Trust:
         found = ceiling.measure(generator, cpus[-1:], scratch, say)
         budget_s = max(12.0, (seconds - FIXED_S) / 2 / OVERHEAD)
         aa, aa_sd = _trial(generator, cpus[-1:], scratch, 1.0, budget_s, say)
+        if any(each.verdict == "different" for each in aa):
+            say("A against A came out different: once in 20 that is chance, so again")
+            aa += _trial(generator, cpus[-1:], scratch, 1.0, budget_s, say)[0]
         a5, a5_sd = _trial(generator, cpus[-1:], scratch, INJECTED, budget_s, say)
     return Trust(
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -73,8 +76,17 @@ def resolvable(sd_logs: Sequence[float], block_s: float) -> list[tuple[float, fl
 
 
 def faults(found: Trust) -> list[str]:
-    """What a calibration must not show: a server that differs from itself, or 5 % more that comes out as less."""
-    same = [f"a server differs from itself: {_told(each)}" for each in found.aa if each.verdict == "different"]
+    """What a calibration must not show: a server that differs from itself, or 5 % more that comes out as less.
+
+    A metric of the A/A trial differs by chance in one of 20 trials, and a trial has several; so the trial was measured
+    again where one did, and only what differed both times is a fault.
+    """
+    again = {metric: [each for each in found.aa if each.metric == metric] for metric in {a.metric for a in found.aa}}
+    same = [
+        f"a server differs from itself: {_told(trials[-1])}"
+        for trials in again.values()
+        if all(each.verdict == "different" for each in trials)
+    ]
     wrong = [
         f"5 % more CPU came out as less: {_told(each)}"
         for each in found.a5

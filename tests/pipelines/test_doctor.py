@@ -68,6 +68,13 @@ def test_a_calibration_must_not_tell_a_server_from_itself_nor_take_more_for_less
     assert self_calibration.faults(undecided) == []
 
 
+def test_a_difference_that_did_not_come_again_was_chance() -> None:
+    bad = calibration(comparison("A", "A again", 1.1, "different"), comparison("A", "A+5%", 0.952, "different"))
+    again = bad.model_copy(update={"aa": (*bad.aa, comparison("A", "A again", 1.0, "inconclusive"))})
+    assert self_calibration.faults(again) == []
+    assert len(self_calibration.faults(bad.model_copy(update={"aa": bad.aa * 2}))) == 1
+
+
 def test_four_times_the_measuring_halves_what_is_resolvable() -> None:
     found = dict(self_calibration.resolvable([0.02, 0.02], block_s=2.0))
     assert math.log(found[15.0]) == pytest.approx(2 * math.log(found[60.0]))

@@ -19,7 +19,7 @@ def facts(trust: Trust) -> Facts:
         ("ceiling of one generator", f"{number(trust.ceiling_rps)} requests/s against the null server"),
         ("its CPU per request", f"{number(trust.generator_cpu_us_per_request)} µs at 500 requests/s open"),
         ("its lag", ", ".join(f"p{p:g} {number(ms)} ms" for p, ms in trust.lag_spectrum_ms) or "–"),
-        ("a server against itself", f"{counted(trust.aa) or '–'} (none should be different)"),
+        ("a server against itself", f"{counted(trust.aa) or '–'} (none should be different twice)"),
         (f"against itself with {_percent(trust.a5_injected)} more CPU per request", counted(trust.a5) or "–"),
         ("smallest difference of CPU per request told", ended or "–"),
     )
