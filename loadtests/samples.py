@@ -127,12 +127,17 @@ def achieved_rps(samples: Samples) -> float:
     median latency: a constant latency then takes nothing away (counting in [0, duration_s] would book a 50 ms model
     in a 3 s block as 1.7 % short), while the growing queue of an overloaded server still leaves only what it can serve.
     """
-    end = samples.end[samples.ok]
-    if not len(end):
-        return 0.0
-    shift = nearest_rank(end - samples.intended[samples.ok], 0.5) if samples.open else 0.0
-    within = (end >= shift - ROUNDING_S) & (end <= shift + samples.duration_s + ROUNDING_S)
-    return float(np.count_nonzero(within) / samples.duration_s)
+    return float(np.count_nonzero(_in_time(samples)) / samples.duration_s)
+
+
+def _in_time(samples: Samples) -> NDArray[np.bool_]:
+    """Of each request, whether it was rightly answered within the window of `achieved_rps`."""
+    end, ok = samples.end, samples.ok
+    if not ok.any():
+        return ok
+    shift = nearest_rank(end[ok] - samples.intended[ok], 0.5) if samples.open else 0.0
+    within: NDArray[np.bool_] = ok & (end >= shift - ROUNDING_S) & (end <= shift + samples.duration_s + ROUNDING_S)
+    return within
 
 
 def latencies_ms(samples: Samples) -> Milliseconds:
@@ -141,8 +146,9 @@ def latencies_ms(samples: Samples) -> Milliseconds:
 
 
 def goodput_rps(samples: Samples, limit_ms: float) -> float:
-    """Right answers within `limit_ms` of their intended instant, per second of the window."""
-    return float(np.count_nonzero(latencies_ms(samples) <= limit_ms) / samples.duration_s)
+    """Of the answers that `achieved_rps` counts, those within `limit_ms` of their intended instant, per second."""
+    good = _in_time(samples) & (latencies_ms(samples) <= limit_ms)
+    return float(np.count_nonzero(good) / samples.duration_s)
 
 
 def over_time(blocks: Sequence[Samples], intervals: int) -> list[Interval]:

@@ -192,6 +192,8 @@ class Capacity(Record):
     ci95: tuple[float, float] | None
     distribution: str
     reason: str | None = None
+    at_least_rps: float | None = None
+    """A rate that was held, where `rps` is null and what ended the search was not the server."""
     trials: tuple[Trial, ...] = ()
     """The search, in the order it was measured."""
     curve: tuple[Trial, ...] = ()

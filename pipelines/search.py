@@ -52,6 +52,8 @@ class Found:
     rps: float | None
     ci95: tuple[float, float] | None = None
     reason: str | None = None
+    at_least_rps: float | None = None
+    """Without a capacity: a rate that was held, where what ended the search was not the server."""
 
 
 def advance(tried: Sequence[Tried], start_rps: float, replicates: int) -> float | Found:
@@ -80,7 +82,8 @@ def _bounded(rate_rps: float) -> float:
 
 def _outwards(last: Tried) -> float | Found:
     if last.held and last.rate_rps >= HIGHEST_RPS:
-        return Found(None, reason=f"held at {HIGHEST_RPS:,.0f}/s, the highest rate that is tried")
+        reason = f"held at {HIGHEST_RPS:,.0f}/s, the highest rate that is tried"
+        return Found(None, reason=reason, at_least_rps=last.rate_rps)
     if not last.held and last.rate_rps <= LOWEST_RPS:
         return Found(None, reason=f"does not hold the SLO at {LOWEST_RPS:g}/s, the lowest rate that is tried")
     return _bounded(last.rate_rps * (2 if last.held else 0.5))
@@ -110,9 +113,8 @@ def estimate(tried: Sequence[Tried]) -> Found:
     lowest = min(failed, key=lambda trial: trial.rate_rps)
     near = [trial for trial in failed if found.ci95 and trial.rate_rps <= found.ci95[1] * math.exp(STEP)]
     if all(trial.beyond_generator for trial in near or [lowest]):
-        return Found(
-            None, reason=f"the generator, not the server, is the bound: it is at its ceiling at {lowest.rate_rps:.4g}/s"
-        )
+        reason = f"the generator, not the server, is the bound: it is at its ceiling at {lowest.rate_rps:.4g}/s"
+        return Found(None, reason=reason, at_least_rps=max(trial.rate_rps for trial in tried if trial.held))
     return found
 
 

@@ -78,6 +78,7 @@ def of_cell(cell: Cell, experiment: Experiment, events: Sequence[AnyEvent]) -> r
         ci95=found.ci95,
         distribution=asked.distribution,
         reason=found.reason,
+        at_least_rps=found.at_least_rps,
         trials=tuple(event.trial for event in tried),
         curve=tuple(event.trial for event in finished_trials(events, cell, "curve")),
     )

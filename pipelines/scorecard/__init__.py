@@ -82,10 +82,13 @@ def _capacity(cells: Sequence[Cell]) -> list[Metric]:
     judge = judges.by_capacity(cells)
 
     def figure(cell: Cell) -> float | None:
-        return cell.capacity.rps if cell.capacity else None
+        return (cell.capacity.rps or cell.capacity.at_least_rps) if cell.capacity else None
+
+    def at_least(cell: Cell) -> bool:
+        return bool(cell.capacity and cell.capacity.rps is None)
 
     slos = dict.fromkeys(cell.capacity.slo for cell in cells if cell.capacity)
-    return [Metric("speed", "capacity", "requests/s", figure, judge, True, workload=slo) for slo in slos]
+    return [Metric("speed", "capacity", "requests/s", figure, judge, True, True, slo, at_least) for slo in slos]
 
 
 def _percentile(name: str) -> Callable[[Load], float | None]:
@@ -100,7 +103,9 @@ def _line(metric: Metric, model: str, cells: Sequence[Cell]) -> Line:
     sides = {}
     for framework in FRAMEWORKS:
         of = ((cell, metric.figure(cell)) for cell in cells if cell.framework == framework)
-        paths = [Path(cell.id, _label(cell, cells), value) for cell, value in of if value is not None]
+        paths = [
+            Path(cell.id, _label(cell, cells), value, metric.at_least(cell)) for cell, value in of if value is not None
+        ]
         sides[framework] = Side(
             tuple(sorted(paths, key=lambda path: path.value, reverse=metric.higher_is_better)), len(paths)
         )

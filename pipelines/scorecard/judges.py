@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -97,7 +98,10 @@ def by_capacity(cells: Sequence[Cell]) -> Judge:
     found = {cell.id: cell.capacity for cell in cells if cell.capacity}
 
     def judge(a: Path, b: Path, higher: bool) -> Judgement:
-        x, y = found[a.cell].ci95, found[b.cell].ci95
+        if a.at_least and b.at_least:
+            return Judgement(None, None, f"both held all that was tried, {number(a.value)} and {number(b.value)}/s")
+        # Of a lower bound the interval has no end.
+        x, y = ((path.value, math.inf) if path.at_least else found[path.cell].ci95 for path in (a, b))
         if x is None or y is None:
             return Judgement(None, None, "searched once, without an interval")
         intervals = f"95 % intervals {_range(x)} and {_range(y)} requests/s"
@@ -109,6 +113,8 @@ def by_capacity(cells: Sequence[Cell]) -> Judge:
 
 
 def _range(interval: tuple[float, float]) -> str:
+    if math.isinf(interval[1]):
+        return f"from {number(interval[0])}"
     return f"{number(interval[0])}–{number(interval[1])}"
 
 

@@ -18,6 +18,8 @@ class Path:
     label: str
     """The format, with the server where there is more than one."""
     value: float
+    at_least: bool = False
+    """The figure is a lower bound: more was not tried."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ class Line:
     def name(self) -> str:
         """The metric, with the workload where it depends on one."""
         return f"{self.metric}, {self.workload}" if self.workload else self.metric
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the lead rests on a figure that is only a lower bound, and so is one itself."""
+        return any(side.best is not None and side.best.at_least for side in (self.torch, self.tensorflow))
 
     def side(self, framework: str) -> Side:
         return self.torch if framework == "torch" else self.tensorflow

@@ -24,6 +24,8 @@ class Metric:
     headline: bool = True
     workload: str | None = None
     """What it was measured under: a workload, or a capacity's SLO."""
+    at_least: Callable[[Cell], bool] = lambda _: False
+    """Whether a cell's figure is only a lower bound."""
 
 
 def fidelity(tolerance: float) -> list[Metric]:

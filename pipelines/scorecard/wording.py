@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipelines.figures import number
-from pipelines.scorecard.lines import FRAMEWORKS, Line
+from pipelines.scorecard.lines import FRAMEWORKS, Line, Path
 
 
 def best(line: Line, framework: str) -> str:
@@ -15,28 +15,33 @@ def best(line: Line, framework: str) -> str:
         return f"{len(side.paths)} of {side.tried}"
     if side.best is None:
         return "–"
-    return f"{number(side.best.value)} {line.unit} ({side.best.label})"
+    return f"{_figure(side.best)} {line.unit} ({side.best.label})"
 
 
 def paths(line: Line, framework: str) -> str:
     """`onnx 0.48 · torchscript 0.62`: all paths, best first."""
     if line.axis == "reach":
         return " · ".join(path.label for path in line.side(framework).paths) or "none"
-    return " · ".join(f"{path.label} {number(path.value)}" for path in line.side(framework).paths) or "–"
+    return " · ".join(f"{path.label} {_figure(path)}" for path in line.side(framework).paths) or "–"
 
 
 def others(line: Line, framework: str) -> str:
     """`torchscript 0.62`: the paths that are not the best one; all of them on reach."""
     if line.axis == "reach":
         return paths(line, framework)
-    return " · ".join(f"{path.label} {number(path.value)}" for path in line.side(framework).paths[1:])
+    return " · ".join(f"{path.label} {_figure(path)}" for path in line.side(framework).paths[1:])
 
 
 def lead(line: Line) -> str:
     """`PyTorch 1.31×`, or `no difference shown`."""
     if line.leader is None:
         return "no difference shown"
-    return f"{FRAMEWORKS[line.leader]} {_times(line.factor)}".strip()
+    bound = "≥ " if line.bounded and line.factor else ""
+    return f"{FRAMEWORKS[line.leader]} {bound}{_times(line.factor)}".strip()
+
+
+def _figure(path: Path) -> str:
+    return f"≥ {number(path.value)}" if path.at_least else number(path.value)
 
 
 def _times(factor: float | None) -> str:
@@ -67,7 +72,7 @@ def sentence(model: str, lines: Sequence[Line]) -> str:
 def _claim(line: Line, framework: str) -> str:
     path = line.side(framework).best
     assert path is not None
-    return f"{line.name} ({path.label} {number(path.value)} {line.unit}, {_times(line.factor)})"
+    return f"{line.name} ({path.label} {_figure(path)} {line.unit}, {'≥ ' * line.bounded}{_times(line.factor)})"
 
 
 def _list(items: Sequence[str]) -> str:

@@ -194,6 +194,11 @@ def test_goodput_counts_right_answers_in_time() -> None:
     assert samples.goodput_rps(block, 25.0) == pytest.approx(90)
 
 
+def test_goodput_is_never_more_than_was_achieved() -> None:
+    block = make(np.linspace(1.0, 300.0, 200))
+    assert samples.goodput_rps(block, 1000.0) == samples.achieved_rps(block) < 200 / block.duration_s
+
+
 def test_no_block_has_no_figures() -> None:
     with pytest.raises(ValueError, match="at least one block"):
         figures()

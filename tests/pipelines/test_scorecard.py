@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipelines.results import Capacity, Results
-from pipelines.scorecard import score
+from pipelines.scorecard import score, wording
 from pipelines.scorecard.lines import AXES, Line
 from tests.pipelines.made import cell, cell_id, comparison, failed, load, run
 
@@ -65,6 +65,23 @@ def test_capacity_leads_where_the_intervals_do_not_touch(tflite: tuple[float, ..
     found = line(results, "capacity")
     assert (found.leader, found.headline, found.axis) == (leader, True, "speed")
     assert slo in score(results).verdicts["digits_cnn"]
+
+
+@pytest.mark.parametrize(("tflite", "leader"), [((800.0, 780.0, 820.0), "torch"), ((1100.0, 990.0, 1200.0), None)])
+def test_a_server_that_held_all_that_was_tried_is_not_beaten_by_one_that_did_not(
+    tflite: tuple[float, float, float], leader: str | None
+) -> None:
+    rps, low, high = tflite
+    limited = Capacity(slo="p99", rps=rps, ci95=(low, high), distribution="poisson")
+    slow = Capacity(slo="p99", rps=100.0, ci95=(95.0, 105.0), distribution="poisson")
+    unlimited = Capacity(slo="p99", rps=None, ci95=None, distribution="poisson", at_least_rps=1000.0)
+    found = line(
+        run(cell("torchscript", capacity=slow), cell("onnx", capacity=unlimited), cell("tflite", capacity=limited)),
+        "capacity",
+    )
+    assert found.leader == leader
+    assert wording.best(found, "torch") == "≥ 1,000 requests/s (onnx)"
+    assert wording.lead(found) == ("PyTorch ≥ 1.25×" if leader else "no difference shown")
 
 
 def test_an_undecided_comparison_says_how_much_more_it_takes() -> None:

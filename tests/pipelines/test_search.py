@@ -85,6 +85,7 @@ def test_every_rate_holds() -> None:
     found, tried = searched(lambda _: True, 100.0)
     assert found.rps is None
     assert "highest rate that is tried" in (found.reason or "")
+    assert found.at_least_rps == HIGHEST_RPS
     assert tried[-1].rate_rps == HIGHEST_RPS
 
 
@@ -100,6 +101,7 @@ def test_the_generators_ceiling_is_not_taken_for_the_servers() -> None:
     found = of_generator(sharp(5000.0), ceiling_rps=1000.0)
     assert found.rps is None
     assert "the generator, not the server, is the bound" in (found.reason or "")
+    assert 900 < (found.at_least_rps or 0) <= 1000
 
 
 def test_a_ceiling_below_the_generators_is_found_all_the_same() -> None:

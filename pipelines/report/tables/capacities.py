@@ -31,12 +31,16 @@ def _items(cell: Cell, capacity: Capacity, label: str) -> tuple[Item, ...]:
     return (
         named(cell, label),
         Item(capacity.slo),
-        Item(number(capacity.rps), why=capacity.reason or ""),
+        Item(_capacity(capacity), why=capacity.reason or ""),
         Item(f"{number(ci95[0])}–{number(ci95[1])}" if ci95 else NONE),
         words(capacity.distribution),
         Item(str(len(capacity.trials))),
         words(capacity.reason),
     )
+
+
+def _capacity(capacity: Capacity) -> str:
+    return number(capacity.rps) if capacity.at_least_rps is None else f"≥ {number(capacity.at_least_rps)}"
 
 
 def trials(some: Sequence[Trial]) -> Table:
