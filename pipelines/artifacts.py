@@ -1,6 +1,7 @@
 """Artifacts and references from a content-addressed cache: made once, in a subprocess of their own, checked always.
 
 cache/<key>/artifact/               what is deployed: the exported files and manifest.json
+cache/<key>/facts.json              what the export cost and said
 cache/<key>/source_parity.json      tensorflow only: the Keras twin against the torch source
 cache/<key>/verified-<digest>.json  the artifact, run in process, against the torch source
 cache/<key>/{parity,load,evaluation}.npz    a reference (its own key)
@@ -17,23 +18,29 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache as remembered
 from pathlib import Path
 
 from models import cases
 from models.cases import Reference
 from models.fingerprint import digest, environment, model_files, model_packages, sources, versions
-from pipelines import formats, parity, worker
+from pipelines import facts, formats, parity, worker
+from pipelines.facts import Facts
+from pipelines.launch import Launch, Program
 from pipelines.parity import Parity
 from pipelines.worker_process import ExportError, Stage, run
 from serving.reference import artifact as on_disk
 from serving.reference.artifact import ArtifactError, Manifest
 
-__all__ = ["CACHE", "Artifact", "ExportError", "export", "key", "reference", "verify"]
+__all__ = ["CACHE", "Artifact", "ExportError", "differing", "export", "key", "reference", "reference_folder", "verify"]
 
 CACHE = Path(__file__).parents[1] / ".cache" / "artifacts"
 RUNTIMES = Path(on_disk.__file__).with_name("runtimes")
 EXPORT_TIMEOUT_S = 600.0
 VERIFY_TIMEOUT_S = 300.0
+
+WORKER: Launch = Program("pipelines.worker").run
+"""A fresh process for each job."""
 
 LOG = "log.txt"
 MAKING = ".making-"
@@ -51,6 +58,7 @@ class Artifact:
     """Size of all its files, the manifest left out."""
     cached: bool
     """True where nothing was exported now; `manifest.export_s` is then the time it took when it was."""
+    facts: Facts
 
 
 def key(model: str, framework: str, format: str, variant: str) -> str:
@@ -60,12 +68,24 @@ def key(model: str, framework: str, format: str, variant: str) -> str:
     """
     exporter = formats.load(format)
     shared = Path(formats.__file__).parent.glob("_*.py")
-    words = [model, framework, format, variant, str(versions([*exporter.PACKAGES, *model_packages(model)]))]
+    words = [model, framework, format, variant, _versions(exporter.PACKAGES), _versions(model_packages(model))]
     return digest(words, [*model_files(model), *_worker_files(), *shared, Path(exporter.__file__)])
 
 
+@remembered
+def _versions(packages: tuple[str, ...]) -> str:
+    """Hundreds of keys are made at once, and every look at a package reads its files."""
+    return str(versions(packages))
+
+
 def export(
-    model: str, framework: str, format: str, variant: str, cache: Path = CACHE, timeout_s: float = EXPORT_TIMEOUT_S
+    model: str,
+    framework: str,
+    format: str,
+    variant: str,
+    cache: Path = CACHE,
+    timeout_s: float = EXPORT_TIMEOUT_S,
+    launch: Launch = WORKER,
 ) -> Artifact:
     """The artifact from the cache, or exported now in a subprocess; raises `ExportError` with stage `export`.
 
@@ -77,11 +97,30 @@ def export(
     arguments = [model, framework, format, variant]
     against = [str(_reference(model, cache, timeout_s)[0])] if framework == "tensorflow" else []
     with _making(cache, name) as scratch:
-        run("export", ["export", *arguments, str(scratch), *against], scratch / LOG, timeout_s)
+        run("export", ["export", *arguments, str(scratch), *against], scratch / LOG, timeout_s, launch)
     made = _cached(cache / name, cached=False)
     if made is None:
         raise ExportError("export", "converter_error", "the artifact changed while it was being put away", "")
     return made
+
+
+def differing(
+    artifact: Artifact, cache: Path = CACHE, timeout_s: float = EXPORT_TIMEOUT_S, launch: Launch = WORKER
+) -> tuple[str, ...]:
+    """The files that another export of the same writes with another hash, or not at all; raises `ExportError`."""
+    made = artifact.manifest
+    with _scratch("export", cache) as scratch:
+        arguments = [made.model, made.framework, made.format, made.variant, str(scratch)]
+        run("export", ["export", *arguments], scratch / LOG, timeout_s, launch)
+        again = on_disk.read(scratch / worker.ARTIFACT).files
+    return tuple(sorted(name for name in made.files.keys() | again.keys() if made.files.get(name) != again.get(name)))
+
+
+def reference_folder(
+    model: str, cache: Path = CACHE, timeout_s: float = EXPORT_TIMEOUT_S, launch: Launch = WORKER
+) -> Path:
+    """Where the torch source's answers are, computed now where they are not; raises `ExportError`, stage `export`."""
+    return _reference(model, cache, timeout_s, launch)[0]
 
 
 def reference(model: str, cache: Path = CACHE, timeout_s: float = EXPORT_TIMEOUT_S) -> Reference:
@@ -113,15 +152,15 @@ def verify(
     return (*hops, worker.read_parity(answer))
 
 
-def _reference(model: str, cache: Path, timeout_s: float) -> tuple[Path, Reference]:
+def _reference(model: str, cache: Path, timeout_s: float, launch: Launch = WORKER) -> tuple[Path, Reference]:
     """The reference's folder in the cache, and what is in it."""
-    name = digest([model, str(versions(model_packages(model)))], [*model_files(model), *_worker_files()])
+    name = digest([model, _versions(model_packages(model))], [*model_files(model), *_worker_files()])
     folder = cache / name
     with suppress(OSError, EOFError, ValueError, zipfile.BadZipFile):  # absent, or no longer what was written
         return folder, _read(folder)
     shutil.rmtree(folder, ignore_errors=True)
     with _making(cache, name) as scratch:
-        run("export", ["reference", model, str(scratch)], scratch / LOG, timeout_s)
+        run("export", ["reference", model, str(scratch)], scratch / LOG, timeout_s, launch)
     return folder, _read(folder)
 
 
@@ -131,7 +170,7 @@ def _read(folder: Path) -> Reference:
 
 def _worker_files() -> list[Path]:
     """The worker decides what is written as much as an exporter does."""
-    return [Path(str(module.__file__)) for module in (worker, parity, on_disk)]
+    return [Path(str(module.__file__)) for module in (worker, facts, parity, on_disk)]
 
 
 def _cached(entry: Path, cached: bool) -> Artifact | None:
@@ -141,11 +180,12 @@ def _cached(entry: Path, cached: bool) -> Artifact | None:
         manifest = on_disk.verify(folder)
         if manifest.framework == "tensorflow":
             worker.read_parity(entry / worker.SOURCE_PARITY)
+        kept = facts.read(entry)
     except (ArtifactError, OSError, ValueError, TypeError):
         shutil.rmtree(entry, ignore_errors=True)
         return None
     size = sum((folder / name).stat().st_size for name in manifest.files)
-    return Artifact(entry.name, folder, manifest, size, cached)
+    return Artifact(entry.name, folder, manifest, size, cached, kept)
 
 
 @contextmanager

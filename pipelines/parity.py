@@ -16,6 +16,11 @@ TOLERANCES = {"fp32": TOLERANCE, "fp16": 1e-2, "int8_dynamic": 0.35, "int8_stati
 here only kept from being another model: unrelated outputs of the same scale are 1 to 2 apart."""
 
 
+def tolerance(variant: str) -> float:
+    """Largest `max_rel_error` of a variant; one that this table has not (a plugin's own) is held to fp32's."""
+    return TOLERANCES.get(variant, TOLERANCE)
+
+
 @dataclass(frozen=True)
 class Parity:
     """One comparison. Errors are None where there is nothing to subtract (a missing tensor, another shape or dtype)."""

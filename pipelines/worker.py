@@ -4,23 +4,20 @@
     python -m pipelines.worker reference MODEL OUT
     python -m pipelines.worker verify ARTIFACT RUNTIME THREADS REFERENCE OUT
 
-Everything it prints is its log. Exit status: 0, or one of `ERROR`, `DISK_FULL`, `OUT_OF_MEMORY` with the cause on a
-last line that starts with `FAILED`; killed by a signal where native code crashed.
+Everything it prints is its log; see `job` for its exit status. A nursery (`launch`) runs it in forks as well.
 """
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
-import errno
-import faulthandler
 import json
 import os
-import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -29,29 +26,42 @@ from models import cases, catalog
 from models.cases import Case
 from models.fingerprint import model_packages, versions
 from models.pair import Matched, ModelPair, Tensors, TensorSpec
-from pipelines import formats
-from pipelines.parity import TOLERANCES, Parity, compare, worst
+from pipelines import facts, formats, job
+from pipelines.facts import Facts
+from pipelines.formats import Format
+from pipelines.parity import Parity, compare, tolerance, worst
 from serving.reference import artifact
 from serving.reference.artifact import Manifest, Tensor
 
-ERROR, DISK_FULL, OUT_OF_MEMORY = 1, errno.ENOSPC, errno.ENOMEM
-FAILED = "worker failed: "
+ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+"""Before any framework is imported: the twin is a TensorFlow model whatever the user's own Keras is set to."""
+
+PRELOADS = {
+    "torch": ("torch", "torch.export", "torch.onnx", "torch._dynamo", "onnx", "onnxscript"),
+    "tensorflow": ("tensorflow", "keras"),
+}
+"""What most exports from a framework import."""
 
 ARTIFACT = "artifact"
 SOURCE_PARITY = "source_parity.json"
 
 
 def export(model: str, framework: str, format: str, variant: str, out: str, reference: str | None = None) -> None:
-    """Write the artifact to `out/artifact`; with a reference, the twin's parity with it to `out/source_parity.json`."""
+    """Write the artifact to `out/artifact`, and what it cost and said to `out/facts.json`.
+
+    With a reference, the twin's parity with it goes to `out/source_parity.json`.
+    """
     pair, exporter = catalog.load(model), formats.load(format)
     if framework not in exporter.FRAMEWORKS or variant not in exporter.VARIANTS:
         takes = f"{' or '.join(exporter.FRAMEWORKS)} as {' or '.join(exporter.VARIANTS)}"
         raise ValueError(f"{format} takes {takes}, not {framework} as {variant}")
     folder = Path(out, ARTIFACT)
     folder.mkdir()
-    started = time.perf_counter()
-    exported = exporter.export(pair, framework, variant, folder)
-    export_s = time.perf_counter() - started
+    with facts.deprecations() as deprecations:
+        started = time.perf_counter()
+        exported = exporter.export(pair, framework, variant, folder)
+        export_s = time.perf_counter() - started
+    peak_memory_bytes = facts.peak_memory_bytes()
     manifest = Manifest(
         model=model,
         framework=framework,
@@ -66,6 +76,8 @@ def export(model: str, framework: str, format: str, variant: str, out: str, refe
     )
     artifact.write(folder, manifest)
     _readable_by_all(folder)
+    operators = _operators(exporter, folder / exported.entry)
+    facts.write(Path(out), Facts(round(export_s, 3), peak_memory_bytes, operators, deprecations()))
     if reference:
         write_parity(Path(out, SOURCE_PARITY), _twin_parity(pair, cases.load(Path(reference, "parity.npz"))))
 
@@ -91,8 +103,8 @@ def verify(folder: str, runtime: str, threads: str, reference: str, out: str) ->
     manifest = artifact.verify(Path(folder))
     loaded = runtimes.load(runtime, Path(folder), manifest, int(threads))
     parity = cases.load(Path(reference, "parity.npz"))
-    tolerance = TOLERANCES[manifest.variant]
-    compared = [compare(loaded.infer(case.inputs), case.outputs, tolerance, "artifact") for case in parity]
+    allowed = tolerance(manifest.variant)
+    compared = [compare(loaded.infer(case.inputs), case.outputs, allowed, "artifact") for case in parity]
     write_parity(Path(out), worst(compared))
 
 
@@ -149,38 +161,28 @@ def _readable_by_all(folder: Path) -> None:
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def _end_with_parent() -> None:
-    """Ask Linux to end this process when the thread that started it ends, even by SIGKILL."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+def _operators(exporter: Format, path: Path) -> int | None:
+    """A format that cannot count has exported all the same; the log says why."""
+    try:
+        return exporter.operators(path)
+    except Exception:
+        traceback.print_exc()
+        return None
 
 
-def _exit_status(exc: BaseException) -> int:
-    """Which kind of failure it was; frameworks wrap the system's errors in their own, so their text is read, too."""
-    if isinstance(exc, MemoryError) or any(text in str(exc) for text in ("OOM when allocating", "allocate memory")):
-        return OUT_OF_MEMORY
-    if (isinstance(exc, OSError) and exc.errno == errno.ENOSPC) or "No space left on device" in str(exc):
-        return DISK_FULL
-    cause = exc.__cause__ or exc.__context__
-    return _exit_status(cause) if cause else ERROR
+def preload(framework: str) -> None:
+    """Import what exports from a framework need; a nursery does it before its first job."""
+    os.environ |= ENVIRONMENT
+    for name in PRELOADS[framework]:
+        with suppress(ImportError):
+            import_module(name)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit status."""
-    _end_with_parent()
-    faulthandler.enable()
-    # Before any framework is imported: the twin is a TensorFlow model whatever the user's own Keras is set to.
-    os.environ |= {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    os.environ |= ENVIRONMENT
     commands: dict[str, Callable[..., None]] = {"export": export, "reference": reference, "verify": verify}
-    try:
-        commands[arguments[0]](*arguments[1:])
-    except Exception as exc:
-        traceback.print_exc()
-        first_line = next((line.strip() for line in str(exc).splitlines() if line.strip()), "")
-        print(f"{FAILED}{type(exc).__name__}: {first_line}", file=sys.stderr, flush=True)
-        return _exit_status(exc)
-    return 0
+    return job.end(lambda: commands[arguments[0]](*arguments[1:]))
 
 
 if __name__ == "__main__":
