@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    import torch
+
 Weights = Mapping[str, np.ndarray]
+
+BOOKKEEPING = "num_batches_tracked"
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -29,9 +35,29 @@ def write(path: Path, weights: Weights) -> None:
     save_file({name: np.ascontiguousarray(array) for name, array in weights.items()}, path)
 
 
+def from_state(state: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    """A torch module's `state_dict` as weights; `num_batches_tracked` is bookkeeping of training and left out."""
+    return {name: tensor.numpy() for name, tensor in state.items() if not name.endswith(BOOKKEEPING)}
+
+
+def fill(module: torch.nn.Module, path: Path) -> None:
+    """Load a canonical file into the torch module it is of; raises ValueError if a tensor is missing or unexpected."""
+    from safetensors.torch import load_file
+
+    missing, unexpected = module.load_state_dict(load_file(path), strict=False)
+    faults = [name for name in missing if not name.endswith(BOOKKEEPING)] + unexpected
+    if faults:
+        raise ValueError(f"{path.name}: tensors missing or unexpected: {', '.join(faults)}")
+
+
 def conv2d(weights: Weights, prefix: str) -> list[np.ndarray]:
     """Conv2D without bias: kernel (out, in, h, w) → (h, w, in, out)."""
     return [weights[f"{prefix}.weight"].transpose(2, 3, 1, 0)]
+
+
+def depthwise_conv2d(weights: Weights, prefix: str) -> list[np.ndarray]:
+    """DepthwiseConv2D without bias, one filter a channel: kernel (channels, 1, h, w) → (h, w, channels, 1)."""
+    return [weights[f"{prefix}.weight"].transpose(2, 3, 0, 1)]
 
 
 def dense(weights: Weights, prefix: str) -> list[np.ndarray]:

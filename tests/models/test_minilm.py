@@ -20,7 +20,7 @@ Embed = Callable[[Tensors], np.ndarray]
 def embed() -> Embed:
     import torch
 
-    module = zoo.load("minilm").torch_module()
+    module = zoo.load("minilm").build("torch")
 
     def run(tensors: Tensors) -> np.ndarray:
         with torch.inference_mode():

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from models import cases, fingerprint, weights
+from models import cases, fingerprint, made_weights, weights
 from models.cases import Case
+from models.errors import WeightsMissing
 
 
 def test_canonical_weights_survive_their_file(tmp_path: Path) -> None:
@@ -24,6 +26,54 @@ def test_a_dense_layer_after_flatten_reads_the_same_pixels_in_both_layouts() -> 
     torch_way = image.reshape(5, -1) @ canonical["d.weight"].T + canonical["d.bias"]
     keras_way = image.transpose(0, 2, 3, 1).reshape(5, -1) @ kernel + bias
     np.testing.assert_allclose(keras_way, torch_way, rtol=1e-6)
+
+
+def test_a_depthwise_kernel_filters_the_same_channel_in_both_layouts() -> None:
+    rng = np.random.default_rng(0)
+    window = rng.random((5, 3, 2), np.float32)  # channels, height, width
+    canonical = {"c.weight": rng.random((5, 1, 3, 2), np.float32)}
+    (kernel,) = weights.depthwise_conv2d(canonical, "c")
+    torch_way = np.einsum("chw,cihw->c", window, canonical["c.weight"])
+    keras_way = np.einsum("hwc,hwcm->c", window.transpose(1, 2, 0), kernel)
+    np.testing.assert_allclose(keras_way, torch_way, rtol=1e-6)
+
+
+def test_a_module_takes_its_canonical_weights_and_nothing_else(tmp_path: Path) -> None:
+    import torch
+
+    source, path = torch.nn.BatchNorm1d(4), tmp_path / "w.safetensors"
+    torch.nn.init.uniform_(source.weight)
+    canonical = weights.from_state(source.state_dict())
+    weights.write(path, canonical)
+    filled = torch.nn.BatchNorm1d(4)
+    weights.fill(filled, path)
+    assert filled.weight.equal(source.weight)
+    weights.write(path, {"other": canonical.pop("weight"), **canonical})
+    with pytest.raises(ValueError, match=r"w.safetensors: tensors missing or unexpected: weight, other"):
+        weights.fill(filled, path)
+
+
+def test_weights_are_made_once_for_what_decides_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The maker counts how often it runs."""
+    (tmp_path / "maker.py").write_text(
+        "import pathlib, sys\n"
+        "runs = pathlib.Path(__file__).with_name('runs')\n"
+        "runs.write_text(runs.read_text() + 'x' if runs.exists() else 'x')\n"
+        "pathlib.Path(sys.argv[1]).write_text('weights')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(made_weights, "CACHE", tmp_path / "cache")
+    made = [made_weights.made("m", decided_by, "maker") for decided_by in ("a", "a", "b")]
+    assert made[0] == made[1] != made[2]
+    assert made[2].read_text() == "weights"
+    assert (tmp_path / "runs").read_text() == "xx"
+
+
+def test_a_maker_that_fails_says_why_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(made_weights, "CACHE", tmp_path)
+    with pytest.raises(WeightsMissing, match=r"^m: no weights at .*m-a\.safetensors; .*No module named nowhere_to_be"):
+        made_weights.made("m", "a", "nowhere_to_be_found")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_cases_survive_their_file_in_order(tmp_path: Path) -> None:
