@@ -32,7 +32,10 @@ from pipelines.worker_process import ExportError, Stage, run
 from serving.reference import artifact as on_disk
 from serving.reference.artifact import ArtifactError, Manifest
 
-__all__ = ["CACHE", "Artifact", "ExportError", "differing", "export", "key", "reference", "reference_folder", "verify"]
+__all__ = [
+    "CACHE", "Artifact", "ExportError", "differing", "discard", "export", "key", "reference", "reference_folder", "verify",
+    "workspace",
+]
 
 CACHE = Path(__file__).parents[1] / ".cache" / "artifacts"
 RUNTIMES = Path(on_disk.__file__).with_name("runtimes")
@@ -104,12 +107,17 @@ def export(
     return made
 
 
+def discard(key: str, cache: Path = CACHE) -> None:
+    """Throw an artifact away."""
+    shutil.rmtree(cache / key, ignore_errors=True)
+
+
 def differing(
     artifact: Artifact, cache: Path = CACHE, timeout_s: float = EXPORT_TIMEOUT_S, launch: Launch = WORKER
 ) -> tuple[str, ...]:
     """The files that another export of the same writes with another hash, or not at all; raises `ExportError`."""
     made = artifact.manifest
-    with _scratch("export", cache) as scratch:
+    with workspace("export", cache) as scratch:
         arguments = [made.model, made.framework, made.format, made.variant, str(scratch)]
         run("export", ["export", *arguments], scratch / LOG, timeout_s, launch)
         again = on_disk.read(scratch / worker.ARTIFACT).files
@@ -144,7 +152,7 @@ def verify(
     hops = [worker.read_parity(entry / worker.SOURCE_PARITY)] if artifact.manifest.framework == "tensorflow" else []
     with suppress(OSError, ValueError, TypeError):
         return (*hops, worker.read_parity(answer))
-    with _scratch("verify", entry.parent) as scratch:
+    with workspace("verify", entry.parent) as scratch:
         made = scratch / answer.name
         arguments = [str(artifact.folder), runtime, str(threads), str(against), str(made)]
         run("verify", ["verify", *arguments], scratch / LOG, timeout_s)
@@ -191,7 +199,7 @@ def _cached(entry: Path, cached: bool) -> Artifact | None:
 @contextmanager
 def _making(cache: Path, name: str) -> Iterator[Path]:
     """A folder that becomes `cache/name` at once when the block ends well, and else is gone."""
-    with _scratch("export", cache) as scratch:
+    with workspace("export", cache) as scratch:
         yield scratch
         scratch.chmod(0o755)
         try:
@@ -203,7 +211,7 @@ def _making(cache: Path, name: str) -> Iterator[Path]:
 
 
 @contextmanager
-def _scratch(stage: Stage, cache: Path) -> Iterator[Path]:
+def workspace(stage: Stage, cache: Path) -> Iterator[Path]:
     """A folder beside the cache's entries for as long as the block lasts; a disk that is full is an `ExportError`."""
     try:
         cache.mkdir(parents=True, exist_ok=True)

@@ -252,6 +252,46 @@ def serve(
 
 
 @app.command()
+def export(  # noqa: PLR0913, PLR0917 - one for each flag
+    cell: Annotated[str | None, typer.Argument(help="One cell by itself: MODEL/FRAMEWORK/FORMAT/VARIANT.")] = None,
+    matrix: Annotated[bool, typer.Option("--matrix", help="Every cell there is: the map.")] = False,
+    models: Annotated[str | None, typer.Option(help="Of the map only these, as a,b: pairs and hard cases.")] = None,
+    formats: Annotated[str | None, typer.Option(help="Only these formats.")] = None,
+    variants: Annotated[str | None, typer.Option(help="Only these variants.")] = None,
+    frameworks: Annotated[str | None, typer.Option(help="Only torch or tensorflow.")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Cells at once. Default: one a core.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds that each step of a cell may take.")] = 300.0,
+    out: Annotated[Path, typer.Option(help="Folder of map.json, map.html and map.md.")] = Path("runs/map"),
+    refresh: Annotated[bool, typer.Option("--refresh", help="Look again at what is known already.")] = False,
+) -> None:
+    """Export a cell and check its artifact where only the runtime is; with --matrix all of them, into one map.
+
+    Exit status of a cell: 0 ok, 1 anything else. Of the map: 0 where every cell was observed or cannot be here, 1 where
+    this machine, or a source, kept one from being observed.
+    """
+    from pipelines.environment import usable_cpus
+    from pipelines.matrix import command
+    from pipelines.matrix.cells import Selection
+
+    def names(text: str | None) -> tuple[str, ...]:
+        return tuple(name.strip() for name in text.split(",")) if text else ()
+
+    asked = Selection(names(models), names(frameworks), names(formats), names(variants))
+    console = Console()
+    with _reporting(console, "interrupted: what was observed is kept; the same command goes on from there"):
+        if (cell is None) != matrix or (cell and asked != Selection()):
+            raise BadInput("expected either one MODEL/FRAMEWORK/FORMAT/VARIANT, or --matrix with what to select of it")
+        settings = command.Settings(jobs if jobs is not None else len(usable_cpus()), timeout, refresh)
+        with _stoppable(console, "stopping: ending the exports that run"):
+            if cell:
+                bad = command.single(cell, settings, console).outcome != "ok"
+            else:
+                bad = command.whole(asked, settings, out, console).counts["not_observed"] > 0
+        if bad:
+            raise typer.Exit(FAILED)
+
+
+@app.command()
 def worker(
     master: Annotated[str, typer.Argument(help="HOST:PORT of the host that runs: its experiment's load.listen.")],
     cpus: Annotated[str | None, typer.Option(help="Cores to send from, as 2,3; one is used. Default: any.")] = None,

@@ -1,0 +1,104 @@
+"""What converters and runtimes say, and what they mean by it: one table of patterns, the first that fits decides.
+
+An entry's group `op`, where it has one, is the operator. What no entry knows keeps its own first line as the cause.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why something failed, in a few words that many failures share."""
+
+    text: str
+    operator: str | None = None
+    unsupported: bool = False
+    """Whether an operator is the reason."""
+    known: bool = True
+    """Whether the table has it."""
+
+
+OPERATOR_MISSING = "operator the converter lacks"
+KERNEL_MISSING = "operator the runtime lacks"
+FLEX = "operator of TensorFlow that TFLite lacks (flex)"
+FIXED = "fixed size recorded"
+DATA = "control flow or shape that depends on data"
+
+UNSUPPORTED: tuple[tuple[str, str], ...] = (
+    # torch → ONNX, its dispatcher and its decompositions
+    (r"No ONNX function found for .*?(?P<op>aten[.:]+[\w.]+|torch\S+?|\w+::\w+)[\s'\">.]", OPERATOR_MISSING),
+    (r"No decompositions? registered for .*?(?P<op>\w+\.\w+[\w.]*)", OPERATOR_MISSING),
+    (r"Exporting the operator '(?P<op>[^']+)' to ONNX", OPERATOR_MISSING),
+    (r"(?:Could not export|Unsupported) Python function call '(?P<op>\w+)'", OPERATOR_MISSING),
+    # TFLite's converter: what is left over is a list of operators, `Flex` ones first
+    (r"(?s)Some ops are not supported by the native TFLite runtime.*?Flex ops: Flex(?P<op>\w+)", FLEX),
+    (r"'tf\.(?P<op>\w+)' op is neither a custom op nor a flex op", FLEX),
+    (r"(?s)Some ops in the model are custom ops.*?Custom ops: (?P<op>\w+)", OPERATOR_MISSING),
+    (r"'(?P<op>tfl\.\w+|tf\.\w+)' op (?:is not|isn't) (?:supported|a custom op)", OPERATOR_MISSING),
+    # LiteRT
+    (r"Regular TensorFlow ops are not supported.*?(?P<op>Flex\w+)", FLEX),
+    (r"Select TensorFlow op\(s\).*?(?P<op>Flex\w+)", FLEX),
+    (r"Encountered unresolved custom op: (?P<op>\w+)", KERNEL_MISSING),
+    (r"Didn't find op for builtin opcode '(?P<op>\w+)'", KERNEL_MISSING),
+    # ONNX Runtime
+    (r"NOT_IMPLEMENTED\s*:\s*Could not find an implementation for (?P<op>\w+)\(\d+\)", KERNEL_MISSING),
+    (r"No Op registered for (?P<op>\w+)", KERNEL_MISSING),
+    (r"(?P<op>[\w.:]+)\(-?\d+\) is not a registered function/op", KERNEL_MISSING),
+    # OpenVINO
+    (r"No conversion rule found for operations?: (?P<op>[\w:.]+)", OPERATOR_MISSING),
+    (r"Model wasn't fully converted.*?(?P<op>aten::\w+|prim::\w+|[A-Z]\w+)", OPERATOR_MISSING),
+    (r"OpConversionFailure.*?(?P<op>aten::\w+|[A-Z]\w+V?\d*)", OPERATOR_MISSING),
+    # tf2onnx
+    (r"Unsupported ops: Counter\(\{'(?P<op>\w+)'", OPERATOR_MISSING),
+    (r"[Tt]ensorflow op \[.*?: (?P<op>\w+)\] is not supported", OPERATOR_MISSING),
+    # ExecuTorch and litert-torch
+    (r"Missing out variants?: \{'?(?P<op>[\w.:]+)", OPERATOR_MISSING),
+    (r"kernel '?(?P<op>[\w.:]+)'? not found", KERNEL_MISSING),
+    (r"Operator (?P<op>\S+) is not in Core ATen opset", OPERATOR_MISSING),
+    (r"[Ll]owering (?:is )?not (?:found|registered|implemented)[^\w]*(?:for )?(?P<op>[\w.:]+)", OPERATOR_MISSING),
+    # XLA
+    (r"Detected unsupported operations when trying to compile graph \S+ on \S+: (?P<op>\w+)", OPERATOR_MISSING),
+    # TorchScript
+    (r"Unknown builtin op: (?P<op>[\w:]+)", OPERATOR_MISSING),
+    (r"Tried to trace (?P<op><[^>]+>|\S+) but it is not part of the active trace", OPERATOR_MISSING),
+    (r"NotImplementedError.*?'(?P<op>aten::\w+[\w.]*)'", OPERATOR_MISSING),
+)
+
+OTHERS: tuple[tuple[str, str], ...] = (
+    (r"data-dependent|DataDependent|unbacked sym", DATA),
+    (r"Dynamic control flow is not supported|using a `tf\.Tensor` as a Python `bool`", DATA),
+    (r"Constraints violated|was specialized|specialized (?:it )?(?:to be )?a constant", FIXED),
+    (r"inferred to be a constant", FIXED),
+    (r"Got invalid dimensions for input|but expected? (?:a )?static|static shape", FIXED),
+    (r"must be (?:a )?compile-time constant", "size that XLA must know when it compiles"),
+    (r"Tensor-likes are not (?:close|equal)", "the trace holds for its example only"),
+    (r"values for attribute 'shape' do not match", "the trace holds for its example only"),
+    (r"Tracer cannot infer type|could not be (?:scripted|compiled)", "Python that TorchScript has not"),
+    (r"NotSupportedError|not supported in TorchScript", "Python that TorchScript has not"),
+    (r"has dtype '\S+'; \w+ has", "dtype that the runtime lacks"),
+    (r"(?i)unsupported (?:tensor )?(?:data ?type|dtype|type)", "dtype that the converter lacks"),
+    (r"(?i)(?:data ?type|dtype) \S+ (?:is )?not supported", "dtype that the converter lacks"),
+    (r"(?i)complex(?:64|128|float|double)?\b.*(?:not|un)[ -]?support", "complex numbers"),
+    (r"INVALID_GRAPH|Type Error: Type|ShapeInferenceError|ValidationError", "invalid graph written"),
+    (r"maximum protobuf size|2 ?GB|larger than 2|exceeds? .*limit", "too large for its file format"),
+    (r"CppCompileError|C\+\+ compile error", "generated C++ that does not compile"),
+    (r"ModuleNotFoundError|No module named", "a package is missing"),
+    (r"the manifest (?:names|gives)|expected one signature", "tensors unlike those of the model"),
+    (r"NoEquivalent", "no equivalent in this framework"),
+)
+
+_TABLE = [(re.compile(pattern), text, True) for pattern, text in UNSUPPORTED] + [
+    (re.compile(pattern), text, False) for pattern, text in OTHERS
+]
+
+
+def explain(message: str, log: str = "") -> Cause:
+    """The cause that the message names, or that the log does where the message names none."""
+    for said in (message, log):
+        for pattern, text, unsupported in _TABLE:
+            if found := pattern.search(said):
+                return Cause(text, found.groupdict().get("op"), unsupported)
+    return Cause(message.strip(), known=False)
