@@ -6,6 +6,7 @@ from pathlib import Path
 
 from models.pair import Matched
 from pipelines.formats import Exported
+from pipelines.formats._torchscript import count
 
 FRAMEWORKS: tuple[str, ...] = ("torch",)
 VARIANTS: tuple[str, ...] = ("fp32",)
@@ -34,3 +35,8 @@ def export(matched: Matched, framework: str, variant: str, folder: Path) -> Expo
             torch.testing.assert_close(traced(*example), module(*example), rtol=1e-4, atol=1e-4)
         traced.save(folder / ENTRY)
     return Exported(ENTRY, matched.inputs, matched.outputs)
+
+
+def operators(path: Path) -> int | None:
+    """Nodes of the inlined graph and its blocks."""
+    return count(path)

@@ -26,6 +26,7 @@ DTYPES = NUMBERS
 
 FORMATS: dict[str, Callable[[Path, Manifest], Callable[..., Any]]] = {
     "torchscript": torchscript.load,
+    "torchscript_script": torchscript.load,
     "torch_export": exported.load,
     "aot_inductor": compiled.load,
 }

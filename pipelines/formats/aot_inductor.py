@@ -1,0 +1,45 @@
+"""AOTInductor: one `.pt2` package with a shared library compiled for this processor, the weights inside."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from models.pair import Matched
+from pipelines.formats import Exported
+from pipelines.formats._torch_program import program
+
+FRAMEWORKS: tuple[str, ...] = ("torch",)
+VARIANTS: tuple[str, ...] = ("fp32",)
+PACKAGES: tuple[str, ...] = ("torch",)
+EXTRA: str | None = None
+
+ENTRY = "model.pt2"
+COMPILER = "g++"
+
+
+class NoCompiler(RuntimeError):
+    """The package is C++ that was generated and compiled."""
+
+    def __init__(self) -> None:
+        super().__init__(f"{COMPILER} is not installed; on Debian: apt-get install {COMPILER}")
+
+
+def export(matched: Matched, framework: str, variant: str, folder: Path) -> Exported:  # noqa: ARG001
+    """Export and compile; raises `NoCompiler`, or what torch.export and inductor raise."""
+    import torch
+
+    if shutil.which(COMPILER) is None:
+        raise NoCompiler
+    torch._inductor.aoti_compile_and_package(
+        program(matched),
+        package_path=str(folder / ENTRY),
+        # Else the number of threads of this machine is compiled in, and the server's own setting means nothing.
+        inductor_configs={"cpp.dynamic_threads": True},
+    )
+    return Exported(ENTRY, matched.inputs, matched.outputs)
+
+
+def operators(path: Path) -> int | None:  # noqa: ARG001
+    """Machine code has kernels, fused from operators: nothing to count."""
+    return None
