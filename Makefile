@@ -2,12 +2,13 @@
 PYTHON ?= python3
 EXPERIMENT ?= default
 ENGINE ?= auto
+EXTRAS ?= executorch litert
 
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup check test protos deploy-compare docker-up docker-down clean
+.PHONY: help setup extras check test protos deploy-compare docker-up docker-down clean
 
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -22,6 +23,12 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# --no-deps here too: what a lock leaves out, the environment has already, and no converter may replace it by another version.
+extras: setup  ## also install heavy converters: EXTRAS="executorch litert"
+	for extra in $(EXTRAS); do \
+		$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-$$extra.lock || exit; \
+	done
 
 check: setup  ## format, lint, types, import directions
 	$(BIN)/ruff format --check .

@@ -33,7 +33,16 @@ from serving.reference import artifact as on_disk
 from serving.reference.artifact import ArtifactError, Manifest
 
 __all__ = [
-    "CACHE", "Artifact", "ExportError", "differing", "discard", "export", "key", "reference", "reference_folder", "verify",
+    "CACHE",
+    "Artifact",
+    "ExportError",
+    "differing",
+    "discard",
+    "export",
+    "key",
+    "reference",
+    "reference_folder",
+    "verify",
     "workspace",
 ]
 

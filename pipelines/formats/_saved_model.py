@@ -1,4 +1,4 @@
-"""Writing a Keras twin as a SavedModel: shared by the formats that start from one."""
+"""Writing a TensorFlow twin as a SavedModel: shared by the formats that start from one."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any
 from models.pair import Matched
 
 SIGNATURE = "serving_default"
+BOOKKEEPING = {"Const", "Placeholder", "Identity", "NoOp", "ReadVariableOp"}
+"""Nodes that name or fetch a value instead of computing one."""
 
 
-def save(matched: Matched, path: Path) -> None:
-    """Write the twin with one signature whose tensor names are the pair's.
+def function(matched: Matched, compiled: bool = False) -> tuple[Any, Any]:
+    """The twin's variables in a module, and its concrete function from tensors by name to tensors by name.
 
-    Not with `keras.Model.export`, which stores every weight twice, under two names of its own.
+    `compiled` leaves it to XLA, which compiles anew for each shape that comes.
     """
     import tensorflow as tf
 
@@ -21,13 +23,46 @@ def save(matched: Matched, path: Path) -> None:
     served = tf.Module()
     # A signature may only use variables its module holds, and tf.Module does not look inside Keras's own.
     served.weights = [_variable(variable) for variable in twin.variables]
-    signature = tf.function(lambda **tensors: twin(tensors, training=False)).get_concrete_function(
-        **{
-            spec.name: tf.TensorSpec([None if isinstance(axis, str) else axis for axis in spec.shape], spec.dtype)
-            for spec in matched.inputs
-        }
-    )
+    served.twin = twin if isinstance(twin, tf.Module) else None
+    # jit_compile=False would forbid what None leaves to the user's own functions.
+    traced = tf.function(lambda **tensors: twin(tensors, training=False), jit_compile=compiled or None)
+    return served, traced.get_concrete_function(**specs(matched))
+
+
+def specs(matched: Matched) -> dict[str, Any]:
+    """`tf.TensorSpec` by input name; dynamic axes are None, tensors of bytes are strings."""
+    import tensorflow as tf
+
+    return {
+        spec.name: tf.TensorSpec(
+            [None if isinstance(axis, str) else axis for axis in spec.shape],
+            "string" if spec.dtype == "object" else spec.dtype,
+            name=spec.name,
+        )
+        for spec in matched.inputs
+    }
+
+
+def save(matched: Matched, path: Path, compiled: bool = False) -> None:
+    """Write the twin with one signature whose tensor names are the pair's.
+
+    Not with `keras.Model.export`, which stores every weight twice, under two names of its own.
+    """
+    import tensorflow as tf
+
+    served, signature = function(matched, compiled)
     tf.saved_model.save(served, str(path), signatures={SIGNATURE: signature})
+
+
+def nodes(path: Path) -> int:
+    """How many nodes of a SavedModel compute something, functions included."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    model = saved_model_pb2.SavedModel()
+    model.ParseFromString((path / "saved_model.pb").read_bytes())
+    graph = model.meta_graphs[0].graph_def
+    found = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
+    return sum(node.op not in BOOKKEEPING for node in found)
 
 
 def _variable(variable: Any) -> Any:

@@ -1,4 +1,4 @@
-"""ONNX by torch's dynamo exporter: one self-contained `.onnx` file with the pair's tensor names."""
+"""ONNX: one self-contained `.onnx` file with the pair's tensor names."""
 
 from __future__ import annotations
 
@@ -6,51 +6,36 @@ from pathlib import Path
 from typing import Any
 
 from models.pair import Matched
-from pipelines.formats import Exported
+from pipelines.formats import Exported, _onnx_precision, _onnx_tensorflow, _onnx_torch
 
-FRAMEWORKS: tuple[str, ...] = ("torch",)
-VARIANTS: tuple[str, ...] = ("fp32",)
-PACKAGES: tuple[str, ...] = ("torch", "onnx", "onnxscript")
+FRAMEWORKS: tuple[str, ...] = ("torch", "tensorflow")
+VARIANTS: tuple[str, ...] = ("fp32", "fp16", "int8_dynamic", "int8_static")
+PACKAGES: tuple[str, ...] = ("torch", "onnx", "onnxscript", "tensorflow", "keras", "tf2onnx", "onnxruntime")
 EXTRA: str | None = None
 
 ENTRY = "model.onnx"
 
 
-def export(matched: Matched, framework: str, variant: str, folder: Path) -> Exported:  # noqa: ARG001
-    """Export with every dynamic axis of the pair dynamic; raises torch's error where the source fixes one."""
+def export(matched: Matched, framework: str, variant: str, folder: Path) -> Exported:
+    """Export, then lower the precision; raises what the converter, the quantizer or ONNX's checker raises."""
     import onnx
-    import torch
 
-    # The example's sizes must not be 1: torch.export takes 1 for a constant to specialize on.
-    case = max(matched.parity_inputs(), key=lambda case: case[matched.inputs[0].name].shape[0])
-    axes = {name: torch.export.Dim(name, min=low, max=high) for name, (low, high) in matched.axes.items()}
-    shapes = tuple(
-        {index: axes[axis] for index, axis in enumerate(spec.shape) if isinstance(axis, str)} for spec in matched.inputs
-    )
-    with torch.inference_mode():
-        program = torch.onnx.export(
-            matched.build("torch"),
-            tuple(torch.from_numpy(case[spec.name]) for spec in matched.inputs),
-            dynamo=True,
-            dynamic_shapes=shapes,
-            input_names=[spec.name for spec in matched.inputs],
-            verbose=False,
-        )
-        _name_outputs(program.model.graph, [spec.name for spec in matched.outputs])
-        program.save(folder / ENTRY, external_data=False)
-    onnx.checker.check_model(folder / ENTRY)
+    path = folder / ENTRY
+    {"torch": _onnx_torch, "tensorflow": _onnx_tensorflow}[framework].write(matched, path)
+    if variant != "fp32":
+        _onnx_precision.lower(path, variant, matched)
+    onnx.checker.check_model(path)
     return Exported(ENTRY, matched.inputs, matched.outputs)
 
 
-def _name_outputs(graph: Any, names: list[str]) -> None:
-    """Give the graph's outputs their names.
+def operators(path: Path) -> int | None:
+    """Nodes of the graph, of the bodies of its branches and loops, and of its functions."""
+    import onnx
 
-    Not with `output_names`: the exporter calls the result of an operator by the operator's name, so that an output
-    called `embedding` would have the name of the result of an Embedding, and the graph would not be valid.
-    """
-    for node in graph:
-        for value in node.outputs:
-            if value.name in names:
-                value.name = f"{value.name}_of_{node.name}"
-    for value, name in zip(graph.outputs, names, strict=True):
-        value.name = name
+    model = onnx.load(path, load_external_data=False)
+    return _nodes(model.graph) + sum(len(each.node) for each in model.functions)
+
+
+def _nodes(graph: Any) -> int:
+    inner = [attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g")]
+    return len(graph.node) + sum(map(_nodes, inner))

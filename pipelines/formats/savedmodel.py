@@ -6,7 +6,7 @@ from pathlib import Path
 
 from models.pair import Matched
 from pipelines.formats import Exported
-from pipelines.formats._saved_model import save
+from pipelines.formats._saved_model import nodes, save
 
 FRAMEWORKS: tuple[str, ...] = ("tensorflow",)
 VARIANTS: tuple[str, ...] = ("fp32",)
@@ -20,3 +20,8 @@ def export(matched: Matched, framework: str, variant: str, folder: Path) -> Expo
     """Save the twin; raises what TensorFlow raises."""
     save(matched, folder / ENTRY)
     return Exported(ENTRY, matched.inputs, matched.outputs)
+
+
+def operators(path: Path) -> int | None:
+    """Nodes of the graph and of its functions."""
+    return nodes(path)

@@ -30,4 +30,4 @@ def operators(path: Path) -> int | None:
 
     found = torch.export.load(str(path)).graph_module
     graphs = [module.graph for module in found.modules() if isinstance(module, torch.fx.GraphModule)]
-    return sum(node.op == "call_function" for graph in graphs for node in graph.nodes)
+    return len([node for graph in graphs for node in graph.nodes if node.op == "call_function"])

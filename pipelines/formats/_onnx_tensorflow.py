@@ -1,0 +1,68 @@
+"""From a TensorFlow twin to an ONNX file, by tf2onnx."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from models.pair import Matched
+from pipelines.formats._saved_model import function, specs
+
+OPSET = 18
+
+
+def write(matched: Matched, path: Path) -> None:
+    """Convert the twin's function; raises what tf2onnx raises, among it where an operator has no ONNX equivalent."""
+    import tensorflow as tf
+    import tf2onnx
+
+    _, concrete = function(matched)
+    signature = list(specs(matched).values())
+    # A function of positional tensors: tf2onnx names inputs by the signature, in its order.
+    names = [spec.name for spec in matched.inputs]
+    positional = tf.function(
+        lambda *tensors: concrete(**dict(zip(names, tensors, strict=True))), input_signature=signature
+    )
+    model, _ = tf2onnx.convert.from_function(
+        positional,
+        input_signature=signature,
+        opset=OPSET,
+        custom_op_handlers={"Erfc": (_erfc, [])},
+    )
+    _rename(model.graph, matched)
+    path.write_bytes(model.SerializeToString())
+
+
+def _erfc(ctx: Any, node: Any, name: str, args: Any) -> None:  # noqa: ARG001
+    """erfc(x) = 1 − erf(x). tf2onnx leaves the operator as it is, and ONNX has none of that name.
+
+    Keras's exact GELU is 0.5·x·erfc(−x/√2).
+    """
+    import numpy as np
+
+    node.domain = ""
+    node.type = "Erf"
+    one = ctx.make_const(f"{node.name}_one", np.array(1, ctx.get_dtype_numpy(node.output[0])))
+    ctx.insert_new_node_on_output(
+        "Sub", node.output[0], name=f"{node.name}_complement", inputs=[one.output[0], node.output[0]]
+    )
+
+
+def _rename(graph: Any, matched: Matched) -> None:
+    """Give inputs and outputs the pair's names; the twin answers by name, and so its outputs are sorted by it."""
+    outputs = sorted(spec.name for spec in matched.outputs)
+    names = dict(zip([value.name for value in graph.input], [spec.name for spec in matched.inputs], strict=True))
+    names |= dict(zip([value.name for value in graph.output], outputs, strict=True))
+    for value in (*graph.input, *graph.output):
+        value.name = names[value.name]
+    _rename_uses(graph, names)
+
+
+def _rename_uses(graph: Any, names: dict[str, str]) -> None:
+    for node in graph.node:
+        for uses in (node.input, node.output):
+            for index, name in enumerate(uses):
+                uses[index] = names.get(name, name)
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                _rename_uses(attribute.g, names)
