@@ -7,8 +7,9 @@ How a case is written (`data_dependent_branch.py` and `data_dependent_loop.py` a
 - Weights are `weights("case", {"dense.weight": (out, in), …})`, canonical as in `models/weights.py`: torch's names and
   layout. The torch module takes them by `fill`, a Keras layer by `dense` below or a rule of `models.weights`, and a
   `tf.Module` by `tf_module`, where Keras cannot say it. Inputs come from `generator("case")`.
-- The module is as a user of that framework would write it, never bent to please an exporter. Where a framework has no
-  honest equivalent the builder is None and `absent` says why.
+- The module is as a user of that framework would write it, never bent to please an exporter; nor must it fail for what
+  is not its feature: a torch module's numbers are its attributes, since TorchScript reads no global of a file.
+- Where a framework has no honest equivalent the builder is None and `absent` says why.
 - A wrong implementation shows: outputs are not tiny, both branches are taken, masks keep different counts, lengths
   differ, a swap of two tensors changes values. Nothing in the inputs is close to a threshold, where arithmetic decides.
 - Every dynamic axis that an input names has at least three sizes, 1 among them where it may be 1. An axis that only an

@@ -47,7 +47,7 @@ def _torch() -> Any:
             self.register_buffer("turns", torch.from_numpy(_turns()))
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            pairs = torch.view_as_complex(x.reshape(x.shape[0], x.shape[1], PAIRS, 2))
+            pairs = torch.view_as_complex(x.reshape(x.shape[0], x.shape[1], -1, 2))
             return torch.view_as_real(pairs * self.turns[: x.shape[1]]).flatten(2)
 
     return Rotary().eval()

@@ -38,7 +38,7 @@ def _torch() -> Any:
 
         def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             spectrum = torch.fft.rfft(x) * self.gain
-            return torch.fft.irfft(spectrum, n=SAMPLES), spectrum.abs().square()
+            return torch.fft.irfft(spectrum, n=x.shape[-1]), spectrum.abs().square()
 
     return fill(Filter(), WEIGHTS)
 

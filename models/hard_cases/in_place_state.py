@@ -36,12 +36,13 @@ def _torch() -> Any:
     class Running(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
+            self.momentum = MOMENTUM
             self.register_buffer("mean", torch.zeros(FEATURES))
 
         def forward(self, x: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             self.mean.copy_(state)
             before = x - self.mean
-            self.mean.lerp_(x.mean(dim=0), MOMENTUM)
+            self.mean.lerp_(x.mean(dim=0), self.momentum)
             self.mean[0] += 1.0  # the first feature counts the calls
             return before * self.mean, self.mean.clone()
 
@@ -57,7 +58,7 @@ def _tensorflow() -> Any:
         mean.assign(inputs["state"])
         before = x - mean
         mean.assign_add((tf.reduce_mean(x, axis=0) - mean) * MOMENTUM)
-        mean.scatter_nd_add([[0]], [1.0])
+        mean.assign_add(tf.one_hot(0, FEATURES))
         return {"y": before * mean, "new_state": mean.read_value()}
 
     return tf_module({"mean": np.zeros(FEATURES, np.float32)}, answer)

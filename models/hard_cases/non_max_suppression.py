@@ -31,6 +31,10 @@ def _torch() -> Any:
     import torch
 
     class Suppression(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.overlap = OVERLAP
+
         def forward(self, boxes: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
             areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
             order = scores.argsort(descending=True)
@@ -41,7 +45,7 @@ def _torch() -> Any:
                 corner = torch.maximum(boxes[best, :2], boxes[order, :2])
                 opposite = torch.minimum(boxes[best, 2:], boxes[order, 2:])
                 shared = (opposite - corner).clamp(min=0).prod(dim=1)
-                order = order[shared / (areas[best] + areas[order] - shared) <= OVERLAP]
+                order = order[shared / (areas[best] + areas[order] - shared) <= self.overlap]
             return torch.stack(kept)
 
     return Suppression().eval()
@@ -59,11 +63,11 @@ def _tensorflow() -> Any:
 
 
 def _inputs() -> list[Tensors]:
-    """1, 4, 16 and 40 boxes: crowds around a few places, so that most of a crowd goes."""
+    """1, 4, 16 and 40 boxes in crowds, so that most of a crowd goes; and 4 and 16 that stand alone and are all kept."""
     numbers, found = generator(NAME), []
-    for boxes, crowds in ((1, 1), (4, 2), (16, 5), (40, 7)):
-        places = numbers.uniform(0, 40, (crowds, 2))[numbers.integers(crowds, size=boxes)]
-        corners = places + numbers.normal(0, 1.2, (boxes, 2))
+    for boxes, crowds in ((1, 1), (4, 1), (4, 4), (16, 5), (16, 16), (40, 7)):
+        places = 20.0 * np.arange(crowds)[np.arange(boxes) % crowds]
+        corners = places[:, None] + numbers.normal(0, 1.2, (boxes, 2))
         sizes = numbers.uniform(6, 10, (boxes, 2))
         scores = numbers.permutation(np.linspace(0.05, 0.95, boxes))
         both = np.concatenate([corners, corners + sizes], axis=1)
