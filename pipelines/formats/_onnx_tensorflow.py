@@ -51,7 +51,8 @@ def _erfc(ctx: Any, node: Any, name: str, args: Any) -> None:  # noqa: ARG001
 def _rename(graph: Any, matched: Matched) -> None:
     """Give inputs and outputs the pair's names; the twin answers by name, and so its outputs are sorted by it."""
     outputs = sorted(spec.name for spec in matched.outputs)
-    names = dict(zip([value.name for value in graph.input], [spec.name for spec in matched.inputs], strict=True))
+    # Not strict: a lookup table that it could not convert is left over as an input behind ours, for others to refuse.
+    names = dict(zip([value.name for value in graph.input], [spec.name for spec in matched.inputs], strict=False))
     names |= dict(zip([value.name for value in graph.output], outputs, strict=True))
     for value in (*graph.input, *graph.output):
         value.name = names[value.name]
