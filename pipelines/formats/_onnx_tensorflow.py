@@ -55,7 +55,7 @@ def _rename(graph: Any, matched: Matched) -> None:
     names = dict(zip([value.name for value in graph.input], [spec.name for spec in matched.inputs], strict=False))
     names |= dict(zip([value.name for value in graph.output], outputs, strict=True))
     for value in (*graph.input, *graph.output):
-        value.name = names[value.name]
+        value.name = names.get(value.name, value.name)
     _rename_uses(graph, names)
 
 

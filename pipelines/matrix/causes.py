@@ -112,12 +112,16 @@ _TABLE = [(re.compile(pattern), text, True) for pattern, text in UNSUPPORTED] + 
 
 _SUMMARY = re.compile(r"## Exception summary\s+<class '(?:[\w.]+\.)?(?P<kind>\w+)'>: (?P<said>.+)")
 """At the end of what torch's ONNX exporter says; its own first line only says in which step it failed."""
+_LEFT_OVER = re.compile(r"Unsupported ops: Counter\(.+")
+"""What tf2onnx says before it writes a graph all the same, with TensorFlow's operators in it."""
 
 
 def explain(message: str, log: str = "") -> Cause:
     """The cause that the message names, or that the log does where the message names none."""
     if found := _SUMMARY.search(log):
         message = f"{found['kind']}: {found['said']}"
+    elif found := _LEFT_OVER.search(log):
+        message = found[0]
     for said in (message, log):
         for pattern, text, unsupported in _TABLE:
             if found := pattern.search(said):

@@ -20,6 +20,12 @@ UNCONVERTED = "OpConversionFailure: Check 'false' failed at src/frontends/unconv
             OPERATOR_MISSING,
             "mine.row_ranks",
         ),
+        (
+            "ValidationError: Field 'shape' of 'type' is required but missing.",
+            "Unsupported ops: Counter({'StaticRegexReplace': 1, 'StringSplitV2': 1})",
+            OPERATOR_MISSING,
+            "StaticRegexReplace",
+        ),
         (UNCONVERTED, "-- No conversion rule found for operations: PyFunc", OPERATOR_MISSING, "PyFunc"),
         (
             "ArtifactError: model.pt: not a TorchScript module: Unknown builtin op: mine::row_ranks.",
