@@ -25,8 +25,11 @@ def lower(path: Path, variant: str, matched: Matched) -> None:
 def _fp16(path: Path, matched: Matched) -> None:  # noqa: ARG001
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
 
-    onnx.save(convert_float_to_float16(onnx.load(path), keep_io_types=True), path)
+    model = OnnxModel(convert_float_to_float16(onnx.load(path), keep_io_types=True))
+    model.topological_sort()  # casts of inputs come last, behind those who use them
+    onnx.save(model.model, path)
 
 
 def _int8_dynamic(path: Path, matched: Matched) -> None:  # noqa: ARG001
