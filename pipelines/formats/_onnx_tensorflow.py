@@ -39,10 +39,13 @@ def _erfc(ctx: Any, node: Any, name: str, args: Any) -> None:  # noqa: ARG001
     Keras's exact GELU is 0.5·x·erfc(−x/√2).
     """
     import numpy as np
+    from tf2onnx.utils import map_onnx_to_numpy_type
 
+    # First what may fail: tf2onnx goes on after an error in here, and Erf on its own would be a silent mistake.
+    dtype = map_onnx_to_numpy_type(ctx.get_dtype(node.output[0]))
+    one = ctx.make_const(f"{node.name}_one", np.array(1, dtype))
     node.domain = ""
     node.type = "Erf"
-    one = ctx.make_const(f"{node.name}_one", np.array(1, ctx.get_dtype_numpy(node.output[0])))
     ctx.insert_new_node_on_output(
         "Sub", node.output[0], name=f"{node.name}_complement", inputs=[one.output[0], node.output[0]]
     )
