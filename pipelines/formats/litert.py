@@ -24,6 +24,9 @@ EXTRA: str | None = "litert"
 
 ENTRY = "model.tflite"
 
+NO_NUMBER = ("concrete value", "traced array")
+"""What JAX, of which lowerings are made, says of a reshape to a size, or a slice up to one, that is not a number."""
+
 
 def export(matched: Matched, framework: str, variant: str, folder: Path) -> Exported:  # noqa: ARG001
     """Convert with dynamic sizes, or at those of one request where the converter's lowerings need numbers.
@@ -35,7 +38,7 @@ def export(matched: Matched, framework: str, variant: str, folder: Path) -> Expo
         shapes = dict(zip(names, dynamic_shapes(matched), strict=True))
         converted = _convert(matched, dict(zip(names, example(matched), strict=True)), shapes)
     except TypeError as exc:
-        if "concrete values" not in str(exc):  # a reshape to a size that is not a number, of which JAX knows none
+        if not any(words in str(exc) for words in NO_NUMBER):
             raise
         traceback.print_exc()
         sizes = _request(matched)
@@ -52,7 +55,8 @@ def operators(path: Path) -> int | None:
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(path.read_bytes(), 0)
-    return sum(model.Subgraphs(index).OperatorsLength() for index in range(model.SubgraphsLength()))
+    lengths = [model.Subgraphs(index).OperatorsLength() for index in range(model.SubgraphsLength())]
+    return int(sum(lengths))
 
 
 def _convert(matched: Matched, sample: dict[str, Any], shapes: dict[str, Any] | None) -> Any:
