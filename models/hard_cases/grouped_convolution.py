@@ -1,0 +1,59 @@
+"""A convolution whose filters see a part of the channels each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from models.hard_cases._seeded import fill, generator, normal, weights
+from models.pair import HardCase, Tensors, TensorSpec
+
+NAME = "grouped_convolution"
+WEIGHTS = weights(NAME, {"conv.weight": (8, 2, 3, 3), "conv.bias": (8,)})
+
+
+def case() -> HardCase:
+    return HardCase(
+        name=NAME,
+        feature="grouped convolution",
+        summary="3×3 convolution of 4 channels to 8 in 2 groups",
+        inputs=(TensorSpec("x", "float32", ("batch", 4, 7, 6)),),
+        outputs=(TensorSpec("y", "float32", ("batch", 8, 7, 6)),),
+        axes={"batch": (1, 16)},
+        torch_module=_torch,
+        keras_model=_keras,
+        parity_inputs=_inputs,
+    )
+
+
+def _torch() -> Any:
+    import torch
+
+    class Grouped(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = torch.nn.Conv2d(4, 8, 3, padding=1, groups=2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.conv(x)
+
+    return fill(Grouped(), WEIGHTS)
+
+
+def _keras() -> Any:
+    """Channels last inside, which is all that TensorFlow computes on CPUs."""
+    import keras
+    from keras import layers
+
+    x = keras.Input((4, 7, 6), name="x")
+    conv = layers.Conv2D(8, 3, padding="same", groups=2)
+    y = layers.Permute((3, 1, 2))(conv(layers.Permute((2, 3, 1))(x)))
+    conv.set_weights([np.transpose(WEIGHTS["conv.weight"], (2, 3, 1, 0)), WEIGHTS["conv.bias"]])
+    return keras.Model({"x": x}, {"y": y})
+
+
+def _inputs() -> list[Tensors]:
+    """Batches of 1, 3 and 5."""
+    numbers = generator(NAME)
+    return [{"x": normal(numbers, batch, 4, 7, 6)} for batch in (1, 3, 5)]
