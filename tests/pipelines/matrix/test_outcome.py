@@ -1,0 +1,69 @@
+"""Each outcome follows from what was seen, and from nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from models.pair import Quality
+from pipelines.check import CaseChecked
+from pipelines.matrix.observation import Export, Failure, Observation
+from pipelines.matrix.outcome import OUTCOMES, judge
+from pipelines.parity import Parity
+
+RIGHT = Parity("artifact", 0.0, 0.0, True)
+WRONG = Parity("artifact", 1.0, 0.5, False, "relative error 0.5 is over 0.001")
+SEEN = Observation("pair/torch/onnx/fp32", "onnx", "2026-01-01T00:00:00", 1.0)
+EXPORT = Export(1.0, 1, 1, 1, (), None, {})
+
+
+def answers(*cases: tuple[int, Parity | None]) -> Observation:
+    """By batch size what was answered; None is an error instead."""
+    seen = [CaseChecked({"batch": size}, parity, None if parity else "RuntimeError: no") for size, parity in cases]
+    return replace(SEEN, export=EXPORT, cases=tuple(seen))
+
+
+def failed(stage: str, reason: str, message: str = "RuntimeError: no") -> Observation:
+    return replace(SEEN, failure=Failure(stage, reason, message, 60.0))  # type: ignore[arg-type]
+
+
+OBSERVED = [
+    ("ok", answers((1, RIGHT), (4, RIGHT))),
+    ("wrong_values", answers((1, WRONG), (4, WRONG))),
+    ("wrong_values", replace(answers((1, RIGHT)), source=WRONG)),
+    ("lost_dynamic_axis", answers((1, RIGHT), (4, None), (8, None))),
+    ("lost_dynamic_axis", answers((1, None), (4, RIGHT), (8, RIGHT))),
+    ("lost_dynamic_axis", replace(answers((1, RIGHT)), export=replace(EXPORT, fixed={"batch": 1}))),
+    ("converter_error", failed("export", "converter_error")),
+    ("converter_crash", failed("export", "converter_crash")),
+    ("unsupported_operator", failed("export", "converter_error", "RuntimeError: Unknown builtin op: aten::odd")),
+    ("does_not_load", failed("check", "converter_crash")),
+    ("does_not_load", answers((1, None), (4, None))),
+    ("too_slow", failed("export", "timeout")),
+    ("not_observed", failed("host", "converter_error")),
+    ("not_observed", failed("export", "out_of_memory")),
+]
+
+
+@pytest.mark.parametrize(("outcome", "seen"), OBSERVED)
+def test_what_was_seen_has_its_outcome(outcome: str, seen: Observation) -> None:
+    assert judge(seen, "fp32", is_pair=True).outcome == outcome
+
+
+def test_every_outcome_but_skipped_is_judged_here() -> None:
+    assert {outcome for outcome, _ in OBSERVED} == set(OUTCOMES) - {"skipped"}
+
+
+def test_wrong_values_at_one_large_size_only_are_no_lost_axis() -> None:
+    assert judge(answers((1, RIGHT), (4, WRONG)), "fp32", is_pair=True).outcome == "wrong_values"
+
+
+@pytest.mark.parametrize(("value", "outcome"), [(0.9, "ok"), (0.7, "wrong_values"), (float("nan"), "wrong_values")])
+def test_int8_of_a_pair_is_judged_by_its_quality(value: float, outcome: str) -> None:
+    seen = replace(answers((1, WRONG), (4, WRONG)), quality=(Quality("accuracy", value, 0.95),))
+    assert judge(seen, "int8_static", is_pair=True).outcome == outcome
+
+
+def test_int8_of_a_hard_case_is_judged_by_its_values() -> None:
+    assert judge(answers((1, WRONG)), "int8_static", is_pair=False).outcome == "wrong_values"
