@@ -81,8 +81,8 @@ def render(made: Map, *, html: bool) -> str:
     )
     environment.filters["number"] = number
     environment.filters["row"] = lambda text: " ".join(str(text).replace("|", "\\|").split())
-    # Inside a script element only `</` could end it.
-    environment.filters["script"] = lambda text: Markup(str(text).replace("</", "<\\/"))
+    # Inside a script element `</script` would end it, and `<!--` with `<script` would keep it from ending.
+    environment.filters["script"] = lambda text: Markup(str(text).replace("<", "\\u003c"))
     cells = {entry.id: index for index, entry in enumerate(made.entries)}
     template = environment.get_template("map.html.j2" if html else "map.md.j2")
     return template.render(
