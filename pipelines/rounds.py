@@ -39,11 +39,13 @@ def fitting(budget_s: float, block_s: float, arms: int) -> int:
 def wanted(arms: Mapping[str, Sequence[BlockFigures]], *, closed: bool, most: int) -> int:
     """The rounds that would find a difference of 5 % between any two arms, at the spread of the blocks so far.
 
-    Of the metrics that a kind of load is about (CPU per request, and requests/s of a closed or p50 of an open one) and
-    of all pairs the widest spread counts. Rounded up to whole periods of the design; `most` bounds it.
+    Four rounds tell a spread badly, so its upper bound counts (`stats.sd_bound`): of the metrics that a kind of load is
+    about (CPU per request, and requests/s of a closed or p50 of an open one) and of all pairs the widest. Rounded up to
+    whole periods of the design; `most` bounds it.
     """
     metrics = ("cpu_ms_per_request", "achieved_rps" if closed else "latency_ms.p50")
     ratios = (decide.ratio(arms[a], arms[b], metric) for a, b in itertools.combinations(arms, 2) for metric in metrics)
-    sd_log = max((found.sd_log for found in ratios if found and found.sd_log is not None), default=0.0)
+    bounds = (stats.sd_bound(found.sd_log, found.pairs) for found in ratios if found and found.sd_log is not None)
+    sd_log = max(bounds, default=0.0)
     period = design.period(max(1, len(arms)))
     return max(PILOT, min(most, math.ceil(stats.blocks_for(sd_log) / period) * period))
