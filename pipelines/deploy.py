@@ -41,7 +41,9 @@ def start(sitting: Sitting, candidate: Candidate, stack: ExitStack) -> Running |
 def _cold_starts(sitting: Sitting, candidate: Candidate, stack: ExitStack) -> Deployment:
     cell, known = candidate.cell, history.deployed(sitting.journal.events)
     first = candidate.reference.parity[0]
-    probe = served.probe(cell.protocol, candidate.artifact.manifest.id, first, sitting.experiment.tolerance)
+    probe = served.probe(
+        cell.protocol, candidate.artifact.manifest.id, first, sitting.experiment.tolerance_of(cell.variant)
+    )
 
     def deploy() -> AbstractContextManager[Deployment]:
         return sitting.engine.deploy(candidate.server, candidate.artifact.folder, sitting.budget, probe, cell.protocol)
@@ -71,7 +73,7 @@ def _check(sitting: Sitting, running: Running, reference: Reference) -> None:
     """Parity and quality of what is served; raises `WrongAnswer` where an answer deviates: it is never load-tested."""
     cell = running.cell
     ask = served.asker(cell.protocol, running.deployment.url, running.served_name)
-    parity = served.parity(ask, reference.parity, sitting.experiment.tolerance)
+    parity = served.parity(ask, reference.parity, sitting.experiment.tolerance_of(cell.variant))
     sitting.journal.add(ParityChecked(cell=cell.id, parity=parity))
     if not parity.passed:
         raise WrongAnswer(served.describe(parity))

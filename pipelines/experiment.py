@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
+from pipelines import parity
 from pipelines.errors import BadExperiment
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
@@ -175,9 +176,12 @@ class Experiment(Strict):
     variants: tuple[Variant, ...] = Field(default=("fp32",), min_length=1)
     servers: tuple[str, ...] | None = Field(default=None, min_length=1)
     """None: every server that accepts the format."""
+    exclude: tuple[str, ...] = ()
+    """Shell patterns of the ids of cells that are left out."""
     protocols: tuple[str, ...] = Field(default=("oip-http",), min_length=1)
     budget: Budget = Budget()
-    tolerance: PositiveFloat = 1e-4
+    tolerance: PositiveFloat = parity.TOLERANCE
+    """Of fp32; what other precisions may deviate is theirs (`parity.TOLERANCES`)."""
     """Largest error of any hop, relative to the largest reference output."""
     cold_starts: int = Field(default=3, gt=0, le=100)
     export_timeout_s: Seconds = 900.0
@@ -209,6 +213,10 @@ class Experiment(Strict):
                 if model in searched:
                     raise ValueError(f"load.capacity: model {model!r} has more than one search")
                 searched.add(model)
+
+    def tolerance_of(self, variant: str) -> float:
+        """Largest error of any hop, relative to the largest reference output."""
+        return self.tolerance if variant == "fp32" else parity.tolerance(variant)
 
     def capacity_of(self, model: str) -> Capacity | None:
         """The search asked for on this model's cells."""

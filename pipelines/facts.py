@@ -55,7 +55,10 @@ def deprecations() -> Iterator[Callable[[], tuple[str, ...]]]:
     """
     noted: dict[str, None] = {}
     handler = _Handler(noted)
-    loggers = [logging.getLogger(name) for name in (None, "tensorflow", "absl")]
+    pairs: list[tuple[logging.Logger, logging.Handler]]
+    pairs = [(logging.getLogger(name), handler) for name in (None, "tensorflow", "absl")]
+    if logging.lastResort and not logging.root.handlers:  # it shows what nobody handles, and handling is what we do
+        pairs.append((logging.root, logging.lastResort))
     with warnings.catch_warnings():
         for category in DEPRECATIONS:
             warnings.simplefilter("default", category)
@@ -67,13 +70,13 @@ def deprecations() -> Iterator[Callable[[], tuple[str, ...]]]:
             show(message, category, *rest, **more)
 
         warnings.showwarning = note
-        for logger in loggers:
-            logger.addHandler(handler)
+        for logger, added in pairs:
+            logger.addHandler(added)
         try:
             yield lambda: tuple(noted)
         finally:
-            for logger in loggers:
-                logger.removeHandler(handler)
+            for logger, added in pairs:
+                logger.removeHandler(added)
 
 
 class _Handler(logging.Handler):

@@ -146,7 +146,7 @@ def _check_responses(sitting: Sitting, running: Running, workload: Workload, res
     kept = responses.load(result.responses) if result.responses else []
     if not kept:
         return
-    tolerance = sitting.experiment.tolerance
+    tolerance = sitting.experiment.tolerance_of(running.cell.variant)
     cases = batching.batched(running.cases, workload.payload_batch, sitting.experiment.load.seed)
     pairs = [(each.outputs, cases[each.payload].outputs) for each in kept]
     read = partial(served.read, running.cell.protocol)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 from pipelines import rounds
 from pipelines.errors import BadExperiment
@@ -81,7 +82,8 @@ class Plan:
 def plan(experiment: Experiment, known: Known) -> Plan:
     """Every combination the experiment asks for, each either a cell or skipped with its reason.
 
-    Raises `BadExperiment` where it names a model, format, server or protocol that does not exist.
+    Raises `BadExperiment` where it names a model, format, server or protocol that does not exist, or excludes what
+    would not be there anyway.
     """
     check_names("model", "models", experiment.models, known.models)
     check_names("format", "formats", experiment.formats, tuple(known.formats))
@@ -101,7 +103,8 @@ def plan(experiment: Experiment, known: Known) -> Plan:
             found, unspoken = _served(nowhere, experiment, known)
             cells += found
             skipped += unspoken if found else [Skip(nowhere, _unserved(fmt, experiment, known))]
-    return Plan(tuple(cells), tuple(skipped), measuring_s(experiment, cells))
+    kept, excluded = _without(cells, experiment.exclude)
+    return Plan(tuple(kept), (*skipped, *excluded), measuring_s(experiment, kept))
 
 
 def measuring_s(experiment: Experiment, cells: Sequence[Cell]) -> float:
@@ -138,6 +141,20 @@ def _served(cell: Cell, experiment: Experiment, known: Known) -> tuple[list[Cell
         else:
             skipped.append(Skip(found, f"server {server} speaks {_either(spoken)}, not {protocol}"))
     return cells, skipped
+
+
+def _without(cells: Sequence[Cell], patterns: Sequence[str]) -> tuple[list[Cell], list[Skip]]:
+    """The cells that no pattern excludes, and those that one does."""
+    for pattern in patterns:
+        if not any(fnmatchcase(cell.id, pattern) for cell in cells):
+            raise BadExperiment(
+                f"exclude: no cell of this experiment is like {pattern!r}; deploy-compare plan lists them"
+            )
+    by = {cell: next((pattern for pattern in patterns if fnmatchcase(cell.id, pattern)), None) for cell in cells}
+    return (
+        [cell for cell, pattern in by.items() if pattern is None],
+        [Skip(cell, f"the experiment excludes {pattern}") for cell, pattern in by.items() if pattern],
+    )
 
 
 def _unserved(fmt: str, experiment: Experiment, known: Known) -> str:

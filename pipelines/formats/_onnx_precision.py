@@ -25,8 +25,11 @@ def lower(path: Path, variant: str, matched: Matched) -> None:
 def _fp16(path: Path, matched: Matched) -> None:  # noqa: ARG001
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
 
-    onnx.save(convert_float_to_float16(onnx.load(path), keep_io_types=True), path)
+    model = OnnxModel(convert_float_to_float16(onnx.load(path), keep_io_types=True))
+    model.topological_sort()  # casts of inputs come last, behind those who use them
+    onnx.save(model.model, path)
 
 
 def _int8_dynamic(path: Path, matched: Matched) -> None:  # noqa: ARG001
@@ -48,7 +51,12 @@ def _int8_dynamic(path: Path, matched: Matched) -> None:  # noqa: ARG001
 
 
 def _int8_static(path: Path, matched: Matched) -> None:
-    """Weights and activations of convolutions and matrix products in int8, ranges from the pair's real inputs."""
+    """Weights and activations of convolutions and of products with weights in int8, ranges from real inputs.
+
+    The rest stays float, the outputs of products with it: a transformer's softmax, normalizations, masks and sums have
+    ranges that 8 bits cannot hold. All of it quantized, the embeddings of MiniLM keep a cosine of 0.73, and so 0.99.
+    """
+    import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
     prepared = _prepared(path)
@@ -57,12 +65,28 @@ def _int8_static(path: Path, matched: Matched) -> None:
         path,
         _Inputs(matched),
         quant_format=QuantFormat.QDQ,
+        nodes_to_quantize=tolerant(onnx.load(prepared).graph),
         per_channel=True,
         reduce_range=True,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         calibrate_method=CalibrationMethod.MinMax,
+        extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"]},
     )
+
+
+def tolerant(graph: Any) -> list[str]:
+    """Names of the nodes that 8 bits do little harm: those with weights, and what follows convolutions."""
+    weights = {tensor.name for tensor in graph.initializer}
+    weights |= {name for node in graph.node if node.op_type == "Constant" for name in node.output}
+    follow = {"Relu", "Clip", "MaxPool", "Add"} if any(node.op_type == "Conv" for node in graph.node) else set()
+    return [
+        node.name
+        for node in graph.node
+        if node.op_type in {"Conv", *follow}
+        or (node.op_type in {"MatMul", "Gemm"} and weights & set(node.input))
+        or (node.op_type == "Gather" and node.input[0] in weights)
+    ]
 
 
 def _prepared(path: Path) -> Path:

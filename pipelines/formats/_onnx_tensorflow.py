@@ -39,10 +39,13 @@ def _erfc(ctx: Any, node: Any, name: str, args: Any) -> None:  # noqa: ARG001
     Keras's exact GELU is 0.5·x·erfc(−x/√2).
     """
     import numpy as np
+    from tf2onnx.utils import map_onnx_to_numpy_type
 
+    # First what may fail: tf2onnx goes on after an error in here, and Erf on its own would be a silent mistake.
+    dtype = map_onnx_to_numpy_type(ctx.get_dtype(node.output[0]))
+    one = ctx.make_const(f"{node.name}_one", np.array(1, dtype))
     node.domain = ""
     node.type = "Erf"
-    one = ctx.make_const(f"{node.name}_one", np.array(1, ctx.get_dtype_numpy(node.output[0])))
     ctx.insert_new_node_on_output(
         "Sub", node.output[0], name=f"{node.name}_complement", inputs=[one.output[0], node.output[0]]
     )
@@ -51,10 +54,11 @@ def _erfc(ctx: Any, node: Any, name: str, args: Any) -> None:  # noqa: ARG001
 def _rename(graph: Any, matched: Matched) -> None:
     """Give inputs and outputs the pair's names; the twin answers by name, and so its outputs are sorted by it."""
     outputs = sorted(spec.name for spec in matched.outputs)
-    names = dict(zip([value.name for value in graph.input], [spec.name for spec in matched.inputs], strict=True))
+    # Not strict: a lookup table that it could not convert is left over as an input behind ours, for others to refuse.
+    names = dict(zip([value.name for value in graph.input], [spec.name for spec in matched.inputs], strict=False))
     names |= dict(zip([value.name for value in graph.output], outputs, strict=True))
     for value in (*graph.input, *graph.output):
-        value.name = names[value.name]
+        value.name = names.get(value.name, value.name)
     _rename_uses(graph, names)
 
 

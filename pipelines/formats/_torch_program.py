@@ -9,14 +9,16 @@ from models.pair import Matched, Tensors
 
 
 def example(matched: Matched) -> tuple[Any, ...]:
-    """The largest parity inputs, as tensors in positional order.
+    """The largest parity inputs, as contiguous tensors in positional order.
 
+    Contiguous, because ExecuTorch takes the order of the example's strides (a transposed image's, say) for the input's.
     Largest, because a size of 1 is taken for a constant to specialize on, and broadcast where it must not be.
     """
+    import numpy as np
     import torch
 
     case = max(matched.parity_inputs(), key=_smallest_dynamic_size(matched))
-    return tuple(torch.from_numpy(case[spec.name]) for spec in matched.inputs)
+    return tuple(torch.from_numpy(np.ascontiguousarray(case[spec.name])) for spec in matched.inputs)
 
 
 def dynamic_shapes(matched: Matched) -> tuple[dict[int, Any], ...]:

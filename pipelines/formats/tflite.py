@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from models.pair import Matched
-from pipelines.formats import Exported
+from models.pair import Matched, Tensors
+from pipelines.formats import Exported, _flatbuffer
 from pipelines.formats._saved_model import SIGNATURE, save
 
 FRAMEWORKS: tuple[str, ...] = ("tensorflow",)
-VARIANTS: tuple[str, ...] = ("fp32",)
+VARIANTS: tuple[str, ...] = ("fp32", "fp16", "int8_dynamic", "int8_static")
 PACKAGES: tuple[str, ...] = ("tensorflow", "keras")
 EXTRA: str | None = None
 
 ENTRY = "model.tflite"
+SAMPLES = 128
+"""Calibration inputs that are looked at, at most."""
 
 
 def export(matched: Matched, framework: str, variant: str, folder: Path) -> Exported:  # noqa: ARG001
@@ -29,6 +33,37 @@ def export(matched: Matched, framework: str, variant: str, folder: Path) -> Expo
         converter = tf.lite.TFLiteConverter.from_saved_model(scratch, signature_keys=[SIGNATURE])
         # No Flex fallback: a file with TensorFlow's own operators converts, and then no LiteRT can run it.
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        _lower(converter, variant, matched)
         flatbuffer = converter.convert()
     (folder / ENTRY).write_bytes(flatbuffer)
     return Exported(ENTRY, matched.inputs, matched.outputs)
+
+
+def operators(path: Path) -> int | None:
+    """Operators of all subgraphs."""
+    return _flatbuffer.operators(path)
+
+
+def _lower(converter: Any, variant: str, matched: Matched) -> None:
+    """Ask for a precision; inputs and outputs stay the pair's in all of them.
+
+    fp16 halves the weights, and CPUs without half floats compute in float32. int8_dynamic has weights in int8, and
+    activations quantized as they come. int8_static has both in int8, the ranges of activations from real inputs, and
+    float operators only where there is none in int8. Weights of convolutions are per channel in both.
+    """
+    import tensorflow as tf
+
+    if variant == "fp32":
+        return
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if variant == "fp16":
+        converter.target_spec.supported_types = [tf.float16]
+    if variant == "int8_static":
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS]
+        converter.representative_dataset = lambda: _calibration(matched)
+
+
+def _calibration(matched: Matched) -> Iterator[tuple[str, Tensors]]:
+    """Calibration inputs by name, each with the signature that they are of: by position their order is not kept."""
+    for inputs in list(matched.calibration_inputs())[:SAMPLES]:
+        yield SIGNATURE, inputs

@@ -25,10 +25,12 @@ OPERATOR_MISSING = "operator the converter lacks"
 KERNEL_MISSING = "operator the runtime lacks"
 FLEX = "operator of TensorFlow that TFLite lacks (flex)"
 FIXED = "fixed size recorded"
+STATE = "state that the graph writes to"
 DATA = "control flow or shape that depends on data"
 
 UNSUPPORTED: tuple[tuple[str, str], ...] = (
     # torch → ONNX, its dispatcher and its decompositions
+    (r"No ONNX function found for <OpOverload\(op='(?P<op>[\w.:]+)'", OPERATOR_MISSING),
     (r"No ONNX function found for .*?(?P<op>aten[.:]+[\w.]+|torch\S+?|\w+::\w+)[\s'\">.]", OPERATOR_MISSING),
     (r"No decompositions? registered for .*?(?P<op>\w+\.\w+[\w.]*)", OPERATOR_MISSING),
     (r"Exporting the operator '(?P<op>[^']+)' to ONNX", OPERATOR_MISSING),
@@ -50,7 +52,7 @@ UNSUPPORTED: tuple[tuple[str, str], ...] = (
     # OpenVINO
     (r"No conversion rule found for operations?: (?P<op>[\w:.]+)", OPERATOR_MISSING),
     (r"Model wasn't fully converted.*?(?P<op>aten::\w+|prim::\w+|[A-Z]\w+)", OPERATOR_MISSING),
-    (r"OpConversionFailure.*?(?P<op>aten::\w+|[A-Z]\w+V?\d*)", OPERATOR_MISSING),
+    (r"OpConversionFailure: (?!Check ).*?(?P<op>aten::\w+|[A-Z]\w+V?\d*)", OPERATOR_MISSING),
     # tf2onnx
     (r"Unsupported ops: Counter\(\{'(?P<op>\w+)'", OPERATOR_MISSING),
     (r"[Tt]ensorflow op \[.*?: (?P<op>\w+)\] is not supported", OPERATOR_MISSING),
@@ -59,9 +61,17 @@ UNSUPPORTED: tuple[tuple[str, str], ...] = (
     (r"kernel '?(?P<op>[\w.:]+)'? not found", KERNEL_MISSING),
     (r"Operator (?P<op>\S+) is not in Core ATen opset", OPERATOR_MISSING),
     (r"[Ll]owering (?:is )?not (?:found|registered|implemented)[^\w]*(?:for )?(?P<op>[\w.:]+)", OPERATOR_MISSING),
+    # torch.export: what it will not trace, and an archive with an operator that libtorch has not
+    (r"(?P<op>torch\.[\w.]+) does not support tracing", OPERATOR_MISSING),
+    (r"refused, because it has target 'torch\.ops\.(?P<op>[\w.]+)'", KERNEL_MISSING),
+    # AOTInductor
+    (r"Could not find schema for (?P<op>[\w:.]+\w)", KERNEL_MISSING),
+    # TensorFlow: a Python function stays in the process that made it
+    (r"Could not find callback with key=(?P<op>pyfunc)_", KERNEL_MISSING),
     # XLA
     (r"Detected unsupported operations when trying to compile graph \S+ on \S+: (?P<op>\w+)", OPERATOR_MISSING),
     # TorchScript
+    (r"not a TorchScript module: Unknown builtin op: (?P<op>[\w:]+)", KERNEL_MISSING),
     (r"Unknown builtin op: (?P<op>[\w:]+)", OPERATOR_MISSING),
     (r"Tried to trace (?P<op><[^>]+>|\S+) but it is not part of the active trace", OPERATOR_MISSING),
     (r"NotImplementedError.*?'(?P<op>aten::\w+[\w.]*)'", OPERATOR_MISSING),
@@ -69,17 +79,25 @@ UNSUPPORTED: tuple[tuple[str, str], ...] = (
 
 OTHERS: tuple[tuple[str, str], ...] = (
     (r"data-dependent|DataDependent|unbacked sym", DATA),
+    (r"must be tuple of ints,but got FakeTensor", DATA),
     (r"Dynamic control flow is not supported|using a `tf\.Tensor` as a Python `bool`", DATA),
     (r"Constraints violated|was specialized|specialized (?:it )?(?:to be )?a constant", FIXED),
     (r"inferred to be a constant", FIXED),
     (r"Got invalid dimensions for input|but expected? (?:a )?static|static shape", FIXED),
+    (r"requires element_shape to be static", "size that TFLite must know when it converts"),
+    (r"Attempted to resize a (?:static|bounded) tensor|XNNPack delegate failed to reshape", FIXED),
+    (r"Shapes must be 1D sequences of concrete values|TracerBoolConversionError", "size that JAX must know"),
+    (r"only supports 1 dynamic dimension", "a second dynamic axis"),
     (r"must be (?:a )?compile-time constant", "size that XLA must know when it compiles"),
     (r"Tensor-likes are not (?:close|equal)", "the trace holds for its example only"),
     (r"values for attribute 'shape' do not match", "the trace holds for its example only"),
+    (r"failed in the TorchScript interpreter", "fails where TorchScript runs it"),
+    (r"Unsupported value kind: Tensor", "tensor that TorchScript cannot trace"),
+    (r"incompatible with expected resource", STATE),
     (r"Tracer cannot infer type|could not be (?:scripted|compiled)", "Python that TorchScript has not"),
-    (r"NotSupportedError|not supported in TorchScript", "Python that TorchScript has not"),
+    (r"NotSupportedError|UnsupportedNodeError|not supported in TorchScript", "Python that TorchScript has not"),
     (r"has dtype '\S+'; \w+ has", "dtype that the runtime lacks"),
-    (r"(?i)unsupported (?:tensor )?(?:data ?type|dtype|type)", "dtype that the converter lacks"),
+    (r"(?i)unsupported (?:tensor |element )?(?:data ?type|dtype|type)", "dtype that the converter lacks"),
     (r"(?i)(?:data ?type|dtype) \S+ (?:is )?not supported", "dtype that the converter lacks"),
     (r"(?i)complex(?:64|128|float|double)?\b.*(?:not|un)[ -]?support", "complex numbers"),
     (r"INVALID_GRAPH|Type Error: Type|ShapeInferenceError|ValidationError", "invalid graph written"),
@@ -95,8 +113,18 @@ _TABLE = [(re.compile(pattern), text, True) for pattern, text in UNSUPPORTED] + 
 ]
 
 
+_SUMMARY = re.compile(r"## Exception summary\s+<class '(?:[\w.]+\.)?(?P<kind>\w+)'>: (?P<said>.+)")
+"""At the end of what torch's ONNX exporter says; its own first line only says in which step it failed."""
+_LEFT_OVER = re.compile(r"Unsupported ops: Counter\(.+")
+"""What tf2onnx says before it writes a graph all the same, with TensorFlow's operators in it."""
+
+
 def explain(message: str, log: str = "") -> Cause:
     """The cause that the message names, or that the log does where the message names none."""
+    if found := _SUMMARY.search(log):
+        message = f"{found['kind']}: {found['said']}"
+    elif found := _LEFT_OVER.search(log):
+        message = found[0]
     for said in (message, log):
         for pattern, text, unsupported in _TABLE:
             if found := pattern.search(said):

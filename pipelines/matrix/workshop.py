@@ -18,10 +18,15 @@ from serving.engines import environments
 from serving.engines.contract import Say
 from serving.engines.launch import THREAD_VARIABLES
 
-CALM = {"OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
-"""NumPy's library would start threads when it is imported, and then no fork was safe; and several exports share the
-cores, so that who waits must not spin. How many threads a framework computes on is left as it is: a compiler may write
-that number into an artifact."""
+CALM = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "GOMP_SPINCOUNT": "0",
+}
+"""NumPy's library, and pyarrow's (which Keras imports by way of pandas, where that is installed), would start threads
+when they are imported, and then no fork was safe; and several exports share the cores, so that who waits must not spin.
+How many threads a framework computes on is left as it is: a compiler may write that number into an artifact."""
 ONE_THREAD = dict.fromkeys((*THREAD_VARIABLES, "TF_NUM_INTEROP_THREADS"), "1")
 """An artifact is checked on one thread."""
 

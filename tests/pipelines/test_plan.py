@@ -100,6 +100,22 @@ def test_an_unknown_name_says_what_is_known(change: dict[str, object], said: str
         plan(asked(**change), KNOWN)
 
 
+def test_what_an_experiment_excludes_is_listed_as_skipped() -> None:
+    made = plan(asked(exclude=["*/tflite/*", "minilm/*"]), KNOWN)
+    assert [cell.id for cell in made.cells] == ["digits_cnn/torch/onnx/fp32/ort/oip-http"]
+    reasons = [skip.reason for skip in made.skipped if skip.cell.server != "-"]
+    assert reasons == [
+        "the experiment excludes */tflite/*",
+        "the experiment excludes minilm/*",
+        "the experiment excludes */tflite/*",
+    ]
+
+
+def test_an_exclusion_of_nothing_is_a_slip() -> None:
+    with pytest.raises(BadExperiment, match=r"^exclude: no cell of this experiment is like '\*/tfl/\*'"):
+        plan(asked(exclude=["*/tfl/*"]), KNOWN)
+
+
 def test_measuring_time_counts_every_block_once() -> None:
     # minilm: 2 cells × 2 workloads × 4 rounds × 3 s; digits_cnn: 2 cells × 1 workload × 4 rounds × 3 s
     assert plan(asked(), KNOWN).measuring_s == 48 + 24

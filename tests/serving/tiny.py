@@ -20,6 +20,8 @@ FRAMEWORKS = {
     "torchscript": "torch",
     "torch_export": "torch",
     "aot_inductor": "torch",
+    "executorch": "torch",
+    "litert": "torch",
     "savedmodel": "tensorflow",
     "tflite": "tensorflow",
     "null": "none",
@@ -94,18 +96,37 @@ def aot_inductor(folder: Path) -> Path:
     return seal(folder, "aot_inductor", "model.pt2")
 
 
+def executorch(folder: Path) -> Path:
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import to_edge_transform_and_lower
+
+    lowered = to_edge_transform_and_lower(_torch_program(), partitioner=[XnnpackPartitioner()])
+    (folder / "model.pte").write_bytes(lowered.to_executorch().buffer)
+    return seal(folder, "executorch", "model.pte")
+
+
 def savedmodel(folder: Path) -> Path:
     _save_tensorflow(folder / "model")
     return seal(folder, "savedmodel", "model")
 
 
 def tflite(folder: Path) -> Path:
+    _save_flatbuffer(folder)
+    return seal(folder, "tflite", "model.tflite")
+
+
+def litert(folder: Path) -> Path:
+    """The same flatbuffer: to a server, the two formats differ in name."""
+    _save_flatbuffer(folder)
+    return seal(folder, "litert", "model.tflite")
+
+
+def _save_flatbuffer(folder: Path) -> None:
     import tensorflow as tf
 
     _save_tensorflow(folder / "model")
     (folder / "model.tflite").write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(folder / "model")).convert())
     shutil.rmtree(folder / "model")
-    return seal(folder, "tflite", "model.tflite")
 
 
 def null(folder: Path) -> Path:
@@ -177,6 +198,8 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "torchscript": torchscript,
     "torch_export": torch_export,
     "aot_inductor": aot_inductor,
+    "executorch": executorch,
+    "litert": litert,
     "savedmodel": savedmodel,
     "tflite": tflite,
     "null": null,

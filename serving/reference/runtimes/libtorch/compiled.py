@@ -14,6 +14,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from serving.reference.artifact import ArtifactError, Manifest
@@ -81,7 +82,16 @@ def _open(torch: Any, package: zipfile.ZipFile, library: str) -> Any:
         _libraries[digest] = os.memfd_create("model.so")
         with package.open(library) as source, open(_libraries[digest], "wb", closefd=False) as target:
             shutil.copyfileobj(source, target, 2**24)
-    return torch._C._aoti.AOTIModelContainerRunnerCpu(f"/proc/self/fd/{_libraries[digest]}", 1)
+    runner, shared = torch._C._aoti.AOTIModelContainerRunnerCpu, f"/proc/self/fd/{_libraries[digest]}"
+    calls = f"{library.removesuffix('.so')}.json"
+    if calls not in package.namelist():
+        return runner(shared, 1)
+    # Operators that were not compiled (an FFT) are called by the list that the runner looks for beside the library.
+    with TemporaryDirectory() as folder:
+        beside = Path(folder, "model.so")
+        beside.symlink_to(shared)
+        beside.with_suffix(".json").write_bytes(package.read(calls))
+        return runner(str(beside), 1)
 
 
 def _leaves(spec: dict[str, Any]) -> int:

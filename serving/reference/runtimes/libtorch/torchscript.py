@@ -24,7 +24,8 @@ def load(path: Path, manifest: Manifest) -> Callable[..., Any]:
             module = torch.jit.load(str(path), map_location="cpu").eval()
             arguments = module.forward.schema.arguments[1:]
         except (RuntimeError, ValueError, AttributeError) as exc:
-            raise ArtifactError(f"{path.name}: not a TorchScript module: {str(exc).splitlines()[0]}") from exc
+            reason = str(exc).strip().splitlines() or [type(exc).__name__]
+            raise ArtifactError(f"{path.name}: not a TorchScript module: {reason[0]}") from exc
     if len(arguments) != len(manifest.inputs):
         expected = [tensor.name for tensor in manifest.inputs]
         raise ArtifactError(f"the manifest names inputs {expected}, but the model takes {[a.name for a in arguments]}")
