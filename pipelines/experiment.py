@@ -149,7 +149,7 @@ class Load(Strict):
     """None: a pilot says how many would decide a difference of 5 %, as far as `budget_s` allows."""
     budget_s: Seconds = 60.0
     """Seconds of measured blocks of one workload on one model, all its cells together, where `rounds` is None."""
-    block_s: Seconds = 2.0
+    block_s: Seconds = 0.5
     warmup_s: Seconds = 10.0
     """Longest warm-up of one cell; it ends as soon as its windows are stationary."""
     max_repeats: int = Field(default=3, ge=0, le=1000)
