@@ -12,9 +12,10 @@ from pipelines.results import BlockFigures
 
 PILOT, PILOT_S = 4, 8.0
 """Rounds, and seconds of each cell's blocks, after which the number is chosen, where the experiment leaves it open.
-They count like all others: it is chosen from the spread alone and never from the difference, so that having looked biases no verdict (an internal
-pilot; J. Wittes and E. Brittain, 1990). Seconds, because a machine is slow for seconds: a few short rounds may all be
-of one such time, and their spread says nothing of the next."""
+
+They count like all others: it is chosen from the spread alone and never from the difference, so that having looked
+biases no verdict (an internal pilot; J. Wittes and E. Brittain, 1990). Seconds, because a machine is slow for seconds:
+a few short rounds may all be of one such time, and their spread says nothing of the next."""
 
 
 def block_s(load: Load, workload: Workload) -> float:
