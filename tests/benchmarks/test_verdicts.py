@@ -26,6 +26,7 @@ def test_a_comparison_reads_other_to_base_whichever_was_listed_first() -> None:
     there = compared(OTHER, BASE, 1.05, (1.02, 1.08))
     back = to_base(compared(BASE, OTHER, 1 / 1.05, (1 / 1.08, 1 / 1.02)))
     assert to_base(there) == there
-    assert (back.a, back.b, back.ratio) == (OTHER, BASE, pytest.approx(1.05))
+    assert (back.a, back.b) == (OTHER, BASE)
+    assert back.ratio == pytest.approx(1.05)
     assert back.ci95 == pytest.approx((1.02, 1.08))
     assert to_base(compared(BASE, OTHER, 0.5, None)).ci95 is None
