@@ -22,7 +22,7 @@ from serving.engines.processes import ChildProcess
 
 RATE_RPS = 500.0
 BURN_S = 0.0005
-"""With what a request costs besides, 500/s keep half a core busy: where a neighbour slows it by half, no queue forms."""
+"""With what a request costs besides, 500/s keep half a core busy: where a neighbour slows it, no queue forms."""
 MORE = 0.05
 MISTAKES = 0.05
 """Of the trials with the same server, the most that may be called different."""
