@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from loadtests import payloads
 from loadtests.block import Arrivals
 from loadtests.errors import LoadTestError
 from loadtests.launch import Generator
-from pipelines import bench
+from pipelines import bench, rounds
 from pipelines.experiment import Load, Workload
 from pipelines.progress import Display
 from pipelines.results import Comparison, Results
@@ -25,8 +26,9 @@ from serving.engines.contract import Usage
 
 MODEL = "trial"
 WARMUP_S = 3.0
-MAX_REPEATS = 8
-"""Rounds measured again because another program spoiled them: more than a run's, which has other loads to go on to."""
+MAX_REPEATS, REPEATED = 8, 0.5
+"""Rounds measured again because another program spoiled them, and of all rounds the fraction where that is more: more
+than a run's, which has other loads to go on to."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,13 @@ def measured(
     """As `trial`, with the results the comparisons were taken from; arms are cells whose `server` is their name."""
     first = arms[0]
     workload = Workload.model_validate({"name": "trial", "arrivals": dataclasses.asdict(first.arrivals)})
+    repeats = max(MAX_REPEATS, math.ceil(REPEATED * rounds.fitting(budget_s, block_s, len(arms))))
     load = Load(
         workloads=(workload,),
         budget_s=budget_s,
         block_s=block_s,
         warmup_s=WARMUP_S,
-        max_repeats=MAX_REPEATS,
+        max_repeats=repeats,
         seed=seed,
     )
     asked = bench.experiment("trial", MODEL, first.protocol, load)

@@ -46,16 +46,15 @@ def _rounds(sitting: Sitting, standing: Sequence[Running], workload: Workload) -
     chosen = history.chosen_rounds(journal.events, model, workload.name, asked)
     if chosen is not None:
         return chosen
-    if any(_attempt(sitting, model, workload, round_) is not None for round_ in range(rounds.PILOT)):
-        return rounds.PILOT
+    least = rounds.pilot(asked.load, workload, len(standing))
+    if any(_attempt(sitting, model, workload, round_) is not None for round_ in range(least)):
+        return least
     pilot = {each.cell.id: _figures(sitting, each, workload) for each in standing}
     most = rounds.most(asked.load, workload, len(standing))
-    chosen = rounds.wanted(pilot, closed=workload.arrivals.kind == "closed", most=most)
+    chosen = rounds.wanted(pilot, closed=workload.arrivals.kind == "closed", most=most, least=least)
     journal.add(RoundsChosen(model=model, workload=workload.name, rounds=chosen))
     sitting.recount()
-    sitting.display.say(
-        f"rounds    {model} {workload.name}: {chosen} of at most {most}, by the spread of {rounds.PILOT}"
-    )
+    sitting.display.say(f"rounds    {model} {workload.name}: {chosen} of at most {most}, by the spread of {least}")
     return chosen
 
 

@@ -10,10 +10,12 @@ from pipelines import decide, design, stats
 from pipelines.experiment import Load, Workload
 from pipelines.results import BlockFigures
 
-PILOT = 4
-"""Rounds after which the number is chosen, where the experiment leaves it open. They count like all others: the number
-is chosen from the spread alone and never from the difference, so that having looked biases no verdict (an internal
-pilot; J. Wittes and E. Brittain, 1990)."""
+PILOT, PILOT_S = 4, 8.0
+"""Rounds, and seconds of each cell's blocks, after which the number is chosen, where the experiment leaves it open.
+
+They count like all others: it is chosen from the spread alone and never from the difference, so that having looked
+biases no verdict (an internal pilot; J. Wittes and E. Brittain, 1990). Seconds, because a machine is slow for seconds:
+a few short rounds may all be of one such time, and their spread says nothing of the next."""
 
 
 def block_s(load: Load, workload: Workload) -> float:
@@ -36,14 +38,22 @@ def fitting(budget_s: float, block_s: float, arms: int) -> int:
     return max(PILOT, int(budget_s / (max(1, arms) * block_s) + 1e-9))
 
 
-def wanted(arms: Mapping[str, Sequence[BlockFigures]], *, closed: bool, most: int) -> int:
+def pilot(load: Load, workload: Workload, cells: int) -> int:
+    """The rounds of the pilot, within the budget but four at least."""
+    length_s = block_s(load, workload)
+    return min(fitting(load.budget_s, length_s, cells), max(PILOT, math.ceil(PILOT_S / length_s - 1e-9)))
+
+
+def wanted(arms: Mapping[str, Sequence[BlockFigures]], *, closed: bool, most: int, least: int = PILOT) -> int:
     """The rounds that would find a difference of 5 % between any two arms, at the spread of the blocks so far.
 
-    Of the metrics that a kind of load is about (CPU per request, and requests/s of a closed or p50 of an open one) and
-    of all pairs the widest spread counts. Rounded up to whole periods of the design; `most` bounds it.
+    Few rounds tell a spread badly, so its upper bound counts (`stats.sd_bound`): of the metrics that a kind of load is
+    about (CPU per request, and requests/s of a closed or p50 of an open one) and of all pairs the widest. Rounded up to
+    whole periods of the design; `least`, the pilot's, and `most` bound it.
     """
     metrics = ("cpu_ms_per_request", "achieved_rps" if closed else "latency_ms.p50")
     ratios = (decide.ratio(arms[a], arms[b], metric) for a, b in itertools.combinations(arms, 2) for metric in metrics)
-    sd_log = max((found.sd_log for found in ratios if found and found.sd_log is not None), default=0.0)
+    bounds = (stats.sd_bound(found.sd_log, found.pairs) for found in ratios if found and found.sd_log is not None)
+    sd_log = max(bounds, default=0.0)
     period = design.period(max(1, len(arms)))
-    return max(PILOT, min(most, math.ceil(stats.blocks_for(sd_log) / period) * period))
+    return max(least, min(most, math.ceil(max(least, stats.blocks_for(sd_log)) / period) * period))

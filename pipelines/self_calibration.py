@@ -24,7 +24,7 @@ from serving.engines import owner
 
 BURN_S = 0.002
 BURN_RPS = 150.0
-BLOCK_S = 2.0
+BLOCK_S = 0.5
 INJECTED = 1.05
 CPU = "cpu_ms_per_request"
 RESOLVED_IN_S = (15.0, 30.0, 60.0, 120.0, 300.0)

@@ -16,6 +16,8 @@ DIFFERENT_EFFECT = 0.02
 EQUIVALENT_BAND = 0.025
 """Equivalent: the 90 % interval lies within ±2.5 % (two one-sided tests at 5 %, Schuirmann 1987)."""
 POWER = 0.80
+SURE = 0.80
+"""One-sided confidence that the spread is no wider than a pilot says, for sizing what follows it."""
 MIN_PAIRS = 3
 LEAST_BLOCKS = 6
 """Of fewer, the spread is too uncertain for an interval worth having: t(4) is 2.78, t(5) 2.57, t(∞) 1.96."""
@@ -120,10 +122,27 @@ def verdict(found: Ratio, p_adjusted: float | None) -> Verdict:
 def blocks_for(sd_log: float, effect: float = 0.05) -> int:
     """How many paired blocks find a ratio of 1 + `effect` in 80 % of trials, and at least `LEAST_BLOCKS`.
 
-    n = ((z.975 + z.80) · sd / ln(1 + effect))² = (2.8 · sd / ln 1.05)²: 1.96 standard errors are what p < 5 %
-    takes, and 0.84 more what the estimate exceeds in 80 of 100 trials. `sd_log` is the spread of the pairs' ln(a/b).
+    The smallest n with (t.975(n-1) + t.80(n-1)) · sd / √n ≤ ln(1 + effect): t.975 standard errors are what p < 5 %
+    takes, and t.80 more what the estimate exceeds in 80 of 100 trials. `sd_log` is the spread of the pairs' ln(a/b).
     """
-    return max(LEAST_BLOCKS, _blocks(sd_log, math.log1p(effect), _Z(1 - SIGNIFICANCE / 2)))
+    from scipy import stats
+
+    distance = math.log1p(effect)
+    n = max(LEAST_BLOCKS, _blocks(sd_log, distance, _Z(1 - SIGNIFICANCE / 2)))  # for large n; t asks for a few more
+    while sum(stats.t.ppf([1 - SIGNIFICANCE / 2, POWER], n - 1)) * sd_log > distance * math.sqrt(n):
+        n += 1
+    return n
+
+
+def sd_bound(sd_log: float, pairs: int) -> float:
+    """What the true spread stays below in `SURE` of cases where that of so few pairs is `sd_log`.
+
+    sd · √((n-1) / χ²(n-1) quantile of 1 - `SURE`): a number of blocks sized by the spread as seen misses its power in
+    more than half of all trials (R. H. Browne, 1995).
+    """
+    from scipy import stats
+
+    return sd_log * math.sqrt((pairs - 1) / float(stats.chi2.ppf(1 - SURE, pairs - 1)))
 
 
 def more_blocks(found: Ratio, family: int = 1) -> int | None:

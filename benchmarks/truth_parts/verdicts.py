@@ -21,7 +21,8 @@ from pipelines.results import Comparison
 from serving.engines.processes import ChildProcess
 
 RATE_RPS = 500.0
-BURN_S = 0.001
+BURN_S = 0.0005
+"""With what a request costs besides, 500/s keep half a core busy: where a neighbour slows it, no queue forms."""
 MORE = 0.05
 MISTAKES = 0.05
 """Of the trials with the same server, the most that may be called different."""
@@ -78,25 +79,49 @@ def slower(stand: Stand, asked: Trials) -> Iterator[Row]:
 def _trials(stand: Stand, asked: Trials, doing: str, base: int, other: int) -> list[dict[str, Any]]:
     """Of each its comparisons, other to base; `seconds` is all it took, `measured_s` its blocks."""
     found = []
+    iterations = {OTHER: other, BASE: base}
     for number in range(asked.trials):
         stand.say(f"against {doing}: trial {number + 1} of {asked.trials}")
         begun = time.perf_counter()
         with ExitStack() as servers:
-            arms = [
-                _arm(stand, name, servers.enter_context(_burner(stand, iterations)))
-                for name, iterations in ((OTHER, other), (BASE, base))
-            ]
+            started, listed = places(number)
+            arms = {
+                name: _arm(stand, name, servers.enter_context(_burner(stand, iterations[name]))) for name in started
+            }
             comparisons, results = calibrate.measured(
-                arms, stand.generator, budget_s=asked.budget_s, block_s=asked.block_s, seed=number
+                [arms[name] for name in listed],
+                stand.generator,
+                budget_s=asked.budget_s,
+                block_s=asked.block_s,
+                seed=number,
             )
         found.append(
             {
-                "comparisons": [each.model_dump(mode="json") for each in comparisons],
+                "started_first": started[0],
+                "listed_first": listed[0],
+                "comparisons": [to_base(each).model_dump(mode="json") for each in comparisons],
                 "measured_s": results.timing.measuring_s,
                 "seconds": time.perf_counter() - begun,
             }
         )
     return found
+
+
+def places(number: int) -> tuple[tuple[str, str], tuple[str, str]]:
+    """The arms in the order they are started, and in that they are listed (and warmed up) in, of a trial.
+
+    By turns, all four combinations in four trials: what either place does to an arm, it does to both as often.
+    """
+    orders = ((OTHER, BASE), (BASE, OTHER))
+    return orders[number % 2], orders[number // 2 % 2]
+
+
+def to_base(found: Comparison) -> Comparison:
+    """The comparison as other to base, whichever was listed first."""
+    if found.a == OTHER:
+        return found
+    inverse = None if found.ci95 is None else (1 / found.ci95[1], 1 / found.ci95[0])
+    return found.model_copy(update={"a": found.b, "b": found.a, "ratio": 1 / found.ratio, "ci95": inverse})
 
 
 def _different(comparisons: list[dict[str, Any]], slower: bool = False) -> bool:

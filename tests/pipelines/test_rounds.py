@@ -61,5 +61,16 @@ def test_the_difference_does_not_change_the_number() -> None:
     assert len(chosen) == 1
 
 
+def test_a_pilot_of_short_blocks_lasts_as_long_as_one_of_long_blocks_within_the_budget() -> None:
+    asked = load(budget_s=60)
+    workload = asked.workloads[0]
+    short = workload.model_copy(update={"block_s": 0.5})
+    assert rounds.pilot(asked, workload, cells=2) == 4
+    assert rounds.pilot(asked, short, cells=2) == 16
+    assert rounds.pilot(load(budget_s=10), short, cells=2) == 10
+    assert rounds.pilot(asked, short, cells=100) == rounds.PILOT
+    assert rounds.wanted(arms(2, cpu_sd=0.001), closed=False, most=60, least=16) == 16
+
+
 def test_a_cell_alone_gets_the_least_number() -> None:
     assert rounds.wanted(arms(1, cpu_sd=0.05), closed=False, most=100) == 6

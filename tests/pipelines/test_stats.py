@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines.stats import Verdict, blocks_for, holm, independent_ratio, more_blocks, paired_ratio, verdict
+from pipelines.stats import Verdict, blocks_for, holm, independent_ratio, more_blocks, paired_ratio, sd_bound, verdict
 
 
 def blocks(seed: int, effect: float, sd: float, n: int) -> tuple[list[float], list[float]]:
@@ -100,7 +100,7 @@ def test_six_pairs_of_the_same_server_seldom_have_one_called_different() -> None
     assert sum(map(family, range(300))) / 300 < 0.08
 
 
-@pytest.mark.parametrize(("sd", "blocks_"), [(0.0, 6), (0.02, 6), (0.05, 9), (0.10, 33)])
+@pytest.mark.parametrize(("sd", "blocks_"), [(0.0, 6), (0.02, 6), (0.05, 11), (0.10, 35)])
 def test_the_blocks_for_five_percent_grow_with_the_square_of_the_spread(sd: float, blocks_: int) -> None:
     assert blocks_for(sd) == blocks_
 
@@ -110,6 +110,11 @@ def test_the_blocks_asked_for_find_the_difference_as_often_as_promised() -> None
     rng = np.random.default_rng(0)
     trials = [(1.05 * np.exp(rng.normal(0, 0.08, n))).tolist() for _ in range(300)]
     assert 0.72 <= sum(alone(trial, [1.0] * n) == "different" for trial in trials) / 300 <= 0.88
+
+
+def test_the_bound_of_a_pilots_spread_holds_the_true_one_in_four_of_five_cases() -> None:
+    pilots = np.random.default_rng(0).normal(0, 0.05, (2000, 4)).std(axis=1, ddof=1)
+    assert 0.77 <= np.mean([sd_bound(float(sd), 4) >= 0.05 for sd in pilots]) <= 0.83
 
 
 def test_an_inconclusive_ratio_says_how_many_blocks_would_decide_it() -> None:
