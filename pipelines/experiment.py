@@ -149,10 +149,10 @@ class Load(Strict):
     """None: a pilot says how many would decide a difference of 5 %, as far as `budget_s` allows."""
     budget_s: Seconds = 60.0
     """Seconds of measured blocks of one workload on one model, all its cells together, where `rounds` is None."""
-    block_s: Seconds = 0.5
+    block_s: Seconds = 2.0
     warmup_s: Seconds = 10.0
     """Longest warm-up of one cell; it ends as soon as its windows are stationary."""
-    max_repeats: int = Field(default=12, ge=0, le=1000)
+    max_repeats: int = Field(default=3, ge=0, le=1000)
     """How many rounds of one workload on one model may be measured again, all their cells, because a gate says that
     the measurement of one of their blocks was spoiled: a bound on the time a noisy machine can cost."""
     capacity: tuple[Capacity, ...] = ()
