@@ -105,7 +105,9 @@ def report(run: Annotated[str, typer.Argument(help="Folder of a run, or its id b
 
 
 @app.command(name="list")
-def list_(kind: Annotated[str, typer.Argument(help="models, formats, servers, protocols or experiments")]) -> None:
+def list_(
+    kind: Annotated[str, typer.Argument(help="models, hard-cases, formats, servers, protocols or experiments")],
+) -> None:
     """List what there is to compare."""
     from pipelines.listing import KINDS, rows
 

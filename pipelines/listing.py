@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import models.hard_cases
 import models.zoo
 import pipelines.formats
 from loadtests import protocols
@@ -16,6 +17,11 @@ Rows = list[tuple[str, ...]]
 def _models() -> Rows:
     pairs = map(models.zoo.load, models.zoo.NAMES)
     return [(pair.name, pair.summary, pair.source) for pair in pairs]
+
+
+def _hard_cases() -> Rows:
+    cases = map(models.hard_cases.load, models.hard_cases.NAMES)
+    return [(case.name, case.feature, ", ".join(case.frameworks)) for case in cases]
 
 
 def _formats() -> Rows:
@@ -41,6 +47,7 @@ def _experiments() -> Rows:
 
 KINDS: dict[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
     "models": (("model", "what it is", "source and licence"), _models),
+    "hard-cases": (("hard case", "feature", "in"), _hard_cases),
     "formats": (("format", "from", "variants"), _formats),
     "servers": (("server", "runtime", "formats", "protocols"), _servers),
     "protocols": (("protocol", "transport", "servers"), _protocols),
