@@ -113,7 +113,8 @@ def test_a_report_of_a_damaged_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_kind_to_list_is_refused() -> None:
-    assert "unknown kind 'cats'; known: models, hard-cases, formats, servers, protocols, experiments" in refused("list", "cats")
+    known = "models, hard-cases, formats, servers, protocols, experiments"
+    assert f"unknown kind 'cats'; known: {known}" in refused("list", "cats")
 
 
 @pytest.mark.parametrize(

@@ -24,13 +24,14 @@ SPREAD, MEAN = 1.5, -2.0
 
 def initialized() -> Recommender:
     """The module in eval mode, float32."""
-    module = _drawn(torch.Generator().manual_seed(SEED)).double().eval()
+    module: Recommender = _drawn(torch.Generator().manual_seed(SEED)).double().eval()
     rows = {name: torch.from_numpy(array) for name, array in calibrating().items()}
     rows["dense"] = rows["dense"].double()
     with torch.no_grad():
         module.top3.weight *= SPREAD / module.logit(**rows).std()
         module.top3.bias += MEAN - module.logit(**rows).mean()
-    return module.float()
+    module.float()
+    return module
 
 
 def _drawn(generator: torch.Generator) -> Recommender:
