@@ -44,7 +44,7 @@ def written(folder: Path, **changes: object) -> str:
         ({"speed": 3}, "speed: unknown key"),
         ({"models": ["gpt"]}, "unknown model 'gpt'; known: digits_cnn, minilm"),
         ({"formats": ["tfl"]}, "unknown format 'tfl'; known: "),
-        ({"servers": ["nginx"]}, "unknown server 'nginx'; known: reference-libtorch"),
+        ({"servers": ["nginx"]}, "unknown server 'nginx'; known: reference-executorch, reference-libtorch"),
         ({"load": {"workloads": [{"name": "w", "arrivals": {"kind": "open", "rate_rps": -1}}]}}, "greater than 0"),
         ({"frameworks": []}, "frameworks: tuple should have at least 1 item"),
         (
