@@ -24,11 +24,13 @@ RUNTIMES = {
     "onnx": ["onnxruntime", "openvino"],
     "openvino": ["openvino"],
     "torchscript": ["libtorch"],
+    "torchscript_script": ["libtorch"],
     "torch_export": ["libtorch"],
     "aot_inductor": ["libtorch"],
     "executorch": ["executorch"],
     "litert": ["litert"],
     "savedmodel": ["tensorflow"],
+    "savedmodel_xla": ["tensorflow"],
     "tflite": ["litert"],
     "null": ["null"],
 }

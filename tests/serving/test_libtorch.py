@@ -95,6 +95,18 @@ def test_an_output_of_another_datatype_is_never_passed_on(form: str, artifacts: 
         loaded.infer({"x": np.zeros((1, 4), np.float32)})
 
 
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no g++ to export with")
+def test_operators_that_were_not_compiled_are_called_all_the_same(tmp_path: Path) -> None:
+    class Spectrum(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, x: Any) -> Any:
+            return torch.fft.rfft(x).abs()
+
+    folder = make("aot_inductor", tmp_path, Spectrum(), (Tensor("y", "float32", ("batch", 3)),))
+    loaded = runtimes.load("libtorch", folder, verify(folder), 1)
+    x = np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32)
+    np.testing.assert_allclose(loaded.infer({"x": x})["y"], np.abs(np.fft.rfft(x)), rtol=1e-5, atol=1e-6)
+
+
 def test_a_format_that_libtorch_does_not_read_is_one_clear_line(artifacts: Artifacts) -> None:
     with pytest.raises(ArtifactError, match="libtorch does not read format 'onnx'; it reads torchscript, "):
         runtimes.load("libtorch", artifacts("onnx"), verify(artifacts("onnx")), 1)

@@ -18,11 +18,13 @@ FRAMEWORKS = {
     "onnx": "torch",
     "openvino": "torch",
     "torchscript": "torch",
+    "torchscript_script": "torch",
     "torch_export": "torch",
     "aot_inductor": "torch",
     "executorch": "torch",
     "litert": "torch",
     "savedmodel": "tensorflow",
+    "savedmodel_xla": "tensorflow",
     "tflite": "tensorflow",
     "null": "none",
 }
@@ -84,6 +86,13 @@ def torchscript(folder: Path) -> Path:
     return seal(folder, "torchscript", "model.pt")
 
 
+def torchscript_script(folder: Path) -> Path:
+    import torch
+
+    torch.jit.script(_torch_module()).save(str(folder / "model.pt"))
+    return seal(folder, "torchscript_script", "model.pt")
+
+
 def torch_export(folder: Path) -> Path:
     import torch
 
@@ -108,6 +117,11 @@ def executorch(folder: Path) -> Path:
 def savedmodel(folder: Path) -> Path:
     _save_tensorflow(folder / "model")
     return seal(folder, "savedmodel", "model")
+
+
+def savedmodel_xla(folder: Path) -> Path:
+    _save_tensorflow(folder / "model", compiled=True)
+    return seal(folder, "savedmodel_xla", "model")
 
 
 def tflite(folder: Path) -> Path:
@@ -166,7 +180,8 @@ def _torch_module() -> Any:
     import torch
 
     class Tiny(torch.nn.Module):  # type: ignore[misc]
-        def forward(self, x: Any) -> Any:
+        # Without annotations, which TorchScript would read: to it `Any` is no tensor.
+        def forward(self, x):  # type: ignore[no-untyped-def]
             return x * 2 + 1
 
     return Tiny()
@@ -180,15 +195,11 @@ def _torch_program() -> Any:
     return torch.export.export(_torch_module(), (torch.zeros(3, 4),), dynamic_shapes=({0: batch},))
 
 
-def _save_tensorflow(folder: Path) -> None:
+def _save_tensorflow(folder: Path, compiled: bool = False) -> None:
     import tensorflow as tf
 
-    class Tiny(tf.Module):  # type: ignore[misc]
-        @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, name="x")])  # type: ignore[untyped-decorator]
-        def serve(self, x: Any) -> dict[str, Any]:
-            return {"y": x * 2 + 1}
-
-    module = Tiny()
+    module, signature = tf.Module(), [tf.TensorSpec([None, 4], tf.float32, name="x")]
+    module.serve = tf.function(lambda x: {"y": x * 2 + 1}, input_signature=signature, jit_compile=compiled or None)
     tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
 
 
@@ -196,11 +207,13 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "onnx": onnx,
     "openvino": openvino,
     "torchscript": torchscript,
+    "torchscript_script": torchscript_script,
     "torch_export": torch_export,
     "aot_inductor": aot_inductor,
     "executorch": executorch,
     "litert": litert,
     "savedmodel": savedmodel,
+    "savedmodel_xla": savedmodel_xla,
     "tflite": tflite,
     "null": null,
 }
