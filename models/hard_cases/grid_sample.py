@@ -43,17 +43,17 @@ def _tensorflow() -> Any:
 
     def answer(self: Any, inputs: Any) -> Any:  # noqa: ARG001
         image = tf.transpose(inputs["x"], (0, 2, 3, 1))
-        across = (inputs["grid"][..., 0] + 1) * WIDTH / 2 - 0.5
-        down = (inputs["grid"][..., 1] + 1) * HEIGHT / 2 - 0.5
+        x, y = tf.unstack(inputs["grid"], axis=-1)
+        across, down = (x + 1) * WIDTH / 2 - 0.5, (y + 1) * HEIGHT / 2 - 0.5
         left, top = tf.floor(across), tf.floor(down)
-        y = tf.zeros(())
+        samples = tf.zeros(())
         for column, row in ((left, top), (left + 1, top), (left, top + 1), (left + 1, top + 1)):
             share = (1 - tf.abs(across - column)) * (1 - tf.abs(down - row))
             inside = (column >= 0) & (column < WIDTH) & (row >= 0) & (row < HEIGHT)
             place = tf.stack([tf.clip_by_value(row, 0, HEIGHT - 1), tf.clip_by_value(column, 0, WIDTH - 1)], -1)
             found = tf.gather_nd(image, tf.cast(place, tf.int32), batch_dims=1)
-            y += tf.where(inside, share, 0.0)[..., None] * found
-        return {"y": tf.transpose(y, (0, 3, 1, 2))}
+            samples += tf.expand_dims(tf.where(inside, share, 0.0), -1) * found
+        return {"y": tf.transpose(samples, (0, 3, 1, 2))}
 
     return tf_module({}, answer)
 

@@ -1,4 +1,7 @@
-"""One matrix used twice: as a table of tokens, and to judge which token comes next."""
+"""One matrix used twice: as a table of tokens, and to judge which token comes next.
+
+It is 64 kB, so that the size of an artifact tells whether it is stored once.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 from models.hard_cases._seeded import dense, fill, generator, weights
 from models.pair import HardCase, Tensors, TensorSpec
 
-NAME, TOKENS, WIDTH = "weight_sharing", 50, 8
+NAME, TOKENS, WIDTH = "weight_sharing", 2000, 8
 WEIGHTS = weights(NAME, {"tokens.weight": (TOKENS, WIDTH), "dense.weight": (WIDTH, WIDTH), "dense.bias": (WIDTH,)})
 
 
