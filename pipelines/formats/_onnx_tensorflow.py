@@ -29,6 +29,7 @@ def write(matched: Matched, path: Path) -> None:
         opset=OPSET,
         custom_op_handlers={"Erfc": (_erfc, [])},
     )
+    _drop_unread_inputs(model.graph, len(names))
     _rename(model.graph, matched)
     path.write_bytes(model.SerializeToString())
 
@@ -49,6 +50,29 @@ def _erfc(ctx: Any, node: Any, name: str, args: Any) -> None:  # noqa: ARG001
     ctx.insert_new_node_on_output(
         "Sub", node.output[0], name=f"{node.name}_complement", inputs=[one.output[0], node.output[0]]
     )
+
+
+def _drop_unread_inputs(graph: Any, ours: int) -> None:
+    """Leave out what stands behind our inputs and no node reads.
+
+    A constant that the twin holds is frozen into the graph, and `from_function` lists it as an input all the same;
+    tf2onnx's `from_keras` and its command line leave it out.
+    """
+    read = _read(graph)
+    left = [value for value in graph.input[ours:] if value.name in read]
+    del graph.input[ours:]
+    graph.input.extend(left)
+
+
+def _read(graph: Any) -> set[str]:
+    """Every name that a node reads, or that the graph or a branch answers with."""
+    found = {value.name for value in graph.output}
+    for node in graph.node:
+        found.update(node.input)
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                found |= _read(attribute.g)
+    return found
 
 
 def _rename(graph: Any, matched: Matched) -> None:
