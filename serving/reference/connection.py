@@ -18,7 +18,7 @@ from typing import Any
 
 from serving.reference import log
 from serving.reference.errors import RequestError, unavailable
-from serving.reference.exchange import Exchange, Pending, Reply, refusal
+from serving.reference.exchange import Coming, Exchange, Pending, Reply, refusal
 from serving.reference.reader import Limits, Reader
 
 LINGER_S = 1.0
@@ -55,7 +55,7 @@ class Connection(asyncio.BufferedProtocol):
         self._reading = self._writable = True
         self._unsent_bytes = 0
         self._waiting: deque[Exchange | RequestError] = deque()
-        self._answer: asyncio.Future[Any] | None = None
+        self._answer: Coming | None = None
         self.last_active = self._loop.time()
 
     @property
@@ -125,12 +125,12 @@ class Connection(asyncio.BufferedProtocol):
         except Exception as exc:
             reply = _failure(item, exc)
         if isinstance(reply, Pending):
-            self._answer = reply.answer
+            self._answer = reply.answer  # before the callback, which may be called at once
             reply.answer.add_done_callback(partial(self._answered, item, reply.encode))
         else:
             self._write(item, reply)
 
-    def _answered(self, exchange: Exchange, encode: Callable[[Any], Reply], answer: asyncio.Future[Any]) -> None:
+    def _answered(self, exchange: Exchange, encode: Callable[[Any], Reply], answer: Coming) -> None:
         self._answer = None
         if answer.cancelled():
             return

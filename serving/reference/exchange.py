@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from serving.reference.answer import Answer
 from serving.reference.errors import RequestError
 
 JSON = b"content-type: application/json\r\n"
@@ -47,11 +48,14 @@ Reply = tuple[int, bytes, list[bytes | memoryview]]
 """Status, header lines without the length, and the parts of the body."""
 
 
+Coming = Answer | asyncio.Future[Any]
+
+
 @dataclass(slots=True)
 class Pending:
     """A reply to come: `encode` makes it of what `answer` holds then, on the event loop."""
 
-    answer: asyncio.Future[Any]
+    answer: Coming
     encode: Callable[[Any], Reply]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from serving.reference import batch, log, runtimes
+from serving.reference.answer import Answer
 from serving.reference.artifact import ArtifactError, Manifest, verify
 from serving.reference.config import Config
 from serving.reference.datatypes import NUMPY, WIRE
@@ -79,7 +79,7 @@ class Model:
         outputs: Iterable[str] | None = None,
         timeout_s: float = 0.0,
         shared: Asked | None = None,
-    ) -> asyncio.Future[Arrays]:
+    ) -> Answer:
         """All outputs, to come; `outputs` are those that were asked for, None is all.
 
         Requests that share `shared` have the same names, dtypes and shapes: only the first of them is checked.

@@ -114,11 +114,11 @@ def decode(body: memoryview, length: int | None) -> Request:
         return _floats(body) or _request(_document(body), body[len(body) :])
     if length > len(body):
         raise RequestError(400, f"Inference-Header-Content-Length is {length}, the body has {len(body)} bytes")
-    text, binary = body[:length], body[length:]
+    text = body[:length]
     known = _KNOWN.get(key := bytes(text)) if length <= MAX_KEY_BYTES else None
-    if known is not None and known.binary_bytes == len(binary):
-        return Request(_views(known.tensors, binary), known.asked, shared=True)
-    document = _document(text)
+    if known is not None and length + known.binary_bytes == len(body):
+        return Request(_views(known.tensors, body, length), known.asked, shared=True)
+    document, binary = _document(text), body[length:]
     request = _request(document, binary)
     if length <= MAX_KEY_BYTES and document.id is None and all(map(_is_plain, document.inputs)):
         tensors = [(name, array.dtype, array.shape, array.nbytes) for name, array in request.inputs.items()]
@@ -127,11 +127,15 @@ def decode(body: memoryview, length: int | None) -> Request:
     return request
 
 
+Slot = tuple[str, np.dtype[Any], tuple[int, ...], int]
+"""Where a binary tensor goes: its name, dtype, shape and size in bytes."""
+
+
 @dataclass(slots=True, eq=False)
 class _Known:
     """What JSON was found to say whose tensors all follow in binary and are numbers, of sizes that the JSON gives."""
 
-    tensors: list[tuple[str, np.dtype[Any], tuple[int, ...], int]]
+    tensors: list[Slot]
     binary_bytes: int
     asked: Asked
 
@@ -143,11 +147,10 @@ def _is_plain(tensor: _Input) -> bool:
     return tensor.data is msgspec.UNSET and tensor.datatype not in ("BYTES", "BOOL")  # whose bytes must be looked at
 
 
-def _views(tensors: list[tuple[str, np.dtype[Any], tuple[int, ...], int]], binary: memoryview) -> dict[str, Array]:
+def _views(tensors: list[Slot], body: memoryview, offset: int) -> dict[str, Array]:
     arrays: dict[str, Array] = {}
-    offset = 0
     for name, dtype, shape, size in tensors:
-        array: Array = np.ndarray(shape, dtype, binary, offset)
+        array: Array = np.ndarray(shape, dtype, body, offset)
         arrays[name] = array if array.flags.aligned else array.copy()  # as `from_bytes`
         offset += size
     return arrays

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import threading
 from collections import deque
@@ -11,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter_ns
 
+from serving.reference.answer import Answer
 from serving.reference.batch import Kind, merge, split
 from serving.reference.config import Config
 from serving.reference.errors import RequestError, overloaded, unavailable
@@ -39,7 +41,7 @@ class Job:
     rows: int
     kind: Kind | None
     """None: this one is computed by itself."""
-    answer: asyncio.Future[Arrays]
+    answer: Answer
     arrived_ns: int
 
 
@@ -86,7 +88,7 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
         self._thread.start()
 
-    def submit(self, inputs: Arrays, rows: int, kind: Kind | None, timeout_s: float) -> asyncio.Future[Arrays]:
+    def submit(self, inputs: Arrays, rows: int, kind: Kind | None, timeout_s: float) -> Answer:
         """The answer to come; it fails with `RequestError`.
 
         Raises it at once: 429 where too many wait already, 503 where the worker was closed.
@@ -99,7 +101,7 @@ class Worker:
             self._refused_ns = now_ns
             self._statistics.refused["queue_full"] += 1
             raise overloaded(f"{waiting} requests wait for this model already")
-        answer: asyncio.Future[Arrays] = self._loop.create_future()
+        answer = Answer()
         if timeout_s:
             timer = self._loop.call_later(timeout_s, self._expire, answer, timeout_s)
             answer.add_done_callback(lambda _: timer.cancel())
@@ -160,12 +162,15 @@ class Worker:
             room = max(10 * soon, CLIENTS)
         return min(room, config.max_queue_size)
 
-    def _expire(self, answer: asyncio.Future[Arrays], timeout_s: float) -> None:
+    def _expire(self, answer: Answer, timeout_s: float) -> None:
         if not answer.done():
             answer.set_exception(RequestError(504, f"not answered within its deadline of {timeout_s * 1e3:g} ms"))
             self._statistics.refused["deadline"] += 1
 
     def _run(self) -> None:
+        with suppress(OSError):
+            # Woken, it would take the core from the loop only to wait for the interpreter that the loop still holds.
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         while self._step():
             pass
 

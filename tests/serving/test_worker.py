@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from serving.reference import batch, worker
+from serving.reference.answer import Answer
 from serving.reference.artifact import Manifest, Tensor
 from serving.reference.config import Config
 from serving.reference.errors import RequestError
@@ -59,11 +60,11 @@ class Bench:
         self.statistics = Statistics()
         self.worker = Worker(infer, config, self.statistics)
 
-    def ask(self, value: float, rows: int = 1, width: int = 3, timeout_s: float = 0.0) -> asyncio.Future[Arrays]:
+    def ask(self, value: float, rows: int = 1, width: int = 3, timeout_s: float = 0.0) -> Answer:
         x = np.full((rows, width), value, np.float32)
         return self.worker.submit({"x": x}, rows, ((width,),), timeout_s)
 
-    def ask_alone(self, value: float) -> asyncio.Future[Arrays]:
+    def ask_alone(self, value: float) -> Answer:
         """One that is merged with no other."""
         return self.worker.submit({"x": np.full((1, 3), value, np.float32)}, 1, None, 0.0)
 
@@ -79,7 +80,7 @@ async def working(infer: Callable[[Arrays], Arrays], **config: int) -> AsyncIter
         await bench.worker.close()
 
 
-async def busy(bench: Bench, infer: Doubling, value: float = 100) -> asyncio.Future[Arrays]:
+async def busy(bench: Bench, infer: Doubling, value: float = 100) -> Answer:
     """Have the thread compute until it is let go on, so that what is asked next has to wait."""
     infer.let.clear()
     answer = bench.ask(value)
@@ -334,9 +335,9 @@ def _takes_5_ms(inputs: Arrays) -> Arrays:
     return {"y": inputs["x"]}
 
 
-def _fill(bench: Bench) -> list[asyncio.Future[Arrays]]:
+def _fill(bench: Bench) -> list[Answer]:
     """Ask until one is refused; those that were taken."""
-    taken: list[asyncio.Future[Arrays]] = []
+    taken: list[Answer] = []
     with suppress(RequestError):
         while len(taken) < 2000:
             taken.append(bench.ask_alone(len(taken)))
