@@ -25,6 +25,7 @@ _SHARED = bytearray(256 * 1024)  # uvloop reads and calls back in one step, so t
 _VIEW = memoryview(_SHARED)
 _HEADS: Memo[bytes, Head] = Memo()
 _END = b"\r\n\r\n"
+_NOT_KEPT = {b"transfer-encoding", b"upgrade", b"expect"}  # with these a body is more than its length
 
 
 @dataclass(slots=True)
@@ -170,7 +171,7 @@ class Reader:
             self.refuse(RequestError(415, "compressed bodies are not supported"))
         elif headers.get(b"expect", b"").lower() == b"100-continue":
             self._invite(b"HTTP/1.1 100 Continue\r\n\r\n")
-        elif text and keep_alive and not headers.keys() & {b"transfer-encoding", b"upgrade", b"expect"}:
+        elif text and keep_alive and _is_whole(text) and not headers.keys() & _NOT_KEPT:
             _HEADS.keep(text, self._head)
 
     def on_body(self, body: bytes) -> None:
@@ -184,6 +185,11 @@ class Reader:
     def on_message_complete(self) -> None:
         if not self.refused and not self._body_apart:
             self._complete(memoryview(self._body))
+
+
+def _is_whole(text: bytes) -> bool:
+    """Whether the first empty line ends the head that llhttp read: empty lines before it do not, nor do bare feeds."""
+    return not text.startswith(b"\r") and text.count(b"\n") == text.count(b"\r\n")
 
 
 def _too_large(limit_bytes: int) -> RequestError:
