@@ -131,6 +131,26 @@ async def test_a_quick_answer_is_not_held_back_by_a_slow_one_behind_it() -> None
 
 
 @on_a_loop
+async def test_a_slow_request_after_quick_ones_keeps_the_loop_for_a_moment_only() -> None:
+    infer = Doubling()
+    async with working(infer) as bench:
+        for value in range(20):  # from now on the runtime is taken to be quick, and waited for
+            await bench.ask_alone(value)
+        infer.let.clear()
+        longest_s = 0.0
+        slow = [bench.ask_alone(100)]
+        for value in range(20):
+            before_s = time.perf_counter()
+            await asyncio.sleep(0)
+            longest_s = max(longest_s, time.perf_counter() - before_s)
+            slow.append(bench.ask_alone(value))
+        assert not any(answer.done() for answer in slow)
+        assert longest_s < 0.1  # 0.2 ms, on a machine with nothing else to do
+        infer.let.set()
+        assert await first_values(*slow) == [200, *range(0, 40, 2)]
+
+
+@on_a_loop
 async def test_what_waits_is_computed_together_and_answered_apart() -> None:
     infer = Doubling()
     async with working(infer, max_batch_size=8) as bench:
