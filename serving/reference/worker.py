@@ -170,7 +170,8 @@ class Worker:
     def _run(self) -> None:
         with suppress(OSError):
             # Woken, it would take the core from the loop only to wait for the interpreter that the loop still holds.
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+            # Threads of the runtime's own do not inherit this.
+            os.sched_setscheduler(0, os.SCHED_BATCH | os.SCHED_RESET_ON_FORK, os.sched_param(0))
         while self._step():
             pass
 
