@@ -7,8 +7,9 @@ import sys
 
 import uvloop
 
-from serving.reference.connection import Connection, Limits, Shared
+from serving.reference.connection import Connection, Shared
 from serving.reference.exchange import JSON, Exchange, Reply
+from serving.reference.reader import Limits
 
 BODY = b"x" * 200
 

@@ -19,8 +19,8 @@ import uvloop
 
 from serving.reference import memory, runtimes
 from serving.reference.config import Config
-from serving.reference.connection import Limits
 from serving.reference.model import Loaded
+from serving.reference.reader import Limits
 from serving.reference.repository import Folder, SingleArtifact, Source
 from serving.reference.server import Settings, serve
 

@@ -41,6 +41,8 @@ DATATYPE = {dtype: name for name, dtype in DTYPE.items()}
 
 _JSON_TYPES: dict[str, set[type]] = {"b": {bool}, "f": {int, float}, "O": {str, bytes}}  # bytes: base64, decoded
 _LENGTH_BYTES = 4
+SMALL_BYTES = 4096
+"""So much is copied sooner than a view of it is made."""
 
 
 def named(name: str, datatype: str) -> np.dtype[Any]:
@@ -117,7 +119,9 @@ def from_bytes(name: str, raw: memoryview, dtype: np.dtype[Any]) -> Array:
 
 
 def to_bytes(array: Array) -> bytes | memoryview:
-    """Raw little-endian values, a view of the array where it is contiguous; BYTES with the length of each element."""
+    """Raw little-endian values, a view where the array is contiguous and not small; BYTES with their lengths."""
+    if array.nbytes <= SMALL_BYTES and array.dtype.kind != "O":
+        return array.tobytes()
     if array.dtype.kind != "O":
         return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
     return b"".join(len(value).to_bytes(_LENGTH_BYTES, "little") + value for value in array.reshape(-1))

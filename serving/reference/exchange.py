@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from serving.reference.answer import Answer
 from serving.reference.errors import RequestError
 
-Headers = list[tuple[bytes, bytes]]
-
-JSON: Headers = [(b"content-type", b"application/json")]
+JSON = b"content-type: application/json\r\n"
 READ = (b"GET", b"HEAD")
 
 
-@dataclass(slots=True)
-class Exchange:
-    """One whole request. Header names are in lower case; arrays may be views of the body."""
+@dataclass(slots=True, eq=False)
+class Head:
+    """What a request says before its body. Not to be changed: requests with the same head share it."""
 
     method: bytes
     path: str
-    headers: dict[bytes, bytes]
-    body: memoryview
+    headers: Mapping[bytes, bytes]
+    """Names are in lower case."""
     keep_alive: bool
+    length: int
+    """Of the body as announced, in bytes; 0 where nothing is."""
 
     def only(self, *methods: bytes) -> None:
         """Raise `RequestError` (405) for another method."""
@@ -35,15 +36,26 @@ class Exchange:
             raise RequestError(405, reason, {"allow": allowed})
 
 
-Reply = tuple[int, Headers, list[bytes | memoryview]]
-"""Status, headers without the length, and the parts of the body."""
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """One whole request; arrays may be views of the body."""
+
+    head: Head
+    body: memoryview
+
+
+Reply = tuple[int, bytes, list[bytes | memoryview]]
+"""Status, header lines without the length, and the parts of the body."""
+
+
+Coming = Answer | asyncio.Future[Any]
 
 
 @dataclass(slots=True)
 class Pending:
     """A reply to come: `encode` makes it of what `answer` holds then, on the event loop."""
 
-    answer: asyncio.Future[Any]
+    answer: Coming
     encode: Callable[[Any], Reply]
 
 
@@ -54,5 +66,5 @@ def page(document: object) -> Reply:
 
 def refusal(error: RequestError) -> Reply:
     """The error as the protocols want it: its status, and one line in JSON."""
-    headers = [(name.encode(), value.encode()) for name, value in error.headers.items()]
-    return error.status, [*JSON, *headers], [orjson.dumps({"error": error.reason})]
+    headers = b"".join(f"{name}: {value}\r\n".encode() for name, value in error.headers.items())
+    return error.status, JSON + headers, [orjson.dumps({"error": error.reason})]

@@ -15,8 +15,8 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from serving.reference import log
-from serving.reference.connection import Limits
 from serving.reference.errors import RequestError
+from serving.reference.reader import Limits
 
 STATUS = {
     400: grpc.StatusCode.INVALID_ARGUMENT,

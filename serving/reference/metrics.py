@@ -27,7 +27,7 @@ class Metrics(Collector):
 
     def reply(self) -> Reply:
         """The text exposition format."""
-        return 200, [(b"content-type", CONTENT_TYPE_LATEST.encode())], [generate_latest(self._registry)]
+        return 200, f"content-type: {CONTENT_TYPE_LATEST}\r\n".encode(), [generate_latest(self._registry)]
 
     def collect(self) -> Iterator[Metric]:
         """Called by the library for each exposition."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from serving.reference import batch, log, runtimes
+from serving.reference.answer import Answer
 from serving.reference.artifact import ArtifactError, Manifest, verify
 from serving.reference.config import Config
 from serving.reference.datatypes import NUMPY, WIRE
 from serving.reference.errors import RequestError
+from serving.reference.memo import Memo
+from serving.reference.request import Asked
+from serving.reference.response import Encoder
 from serving.reference.runtimes import Arrays, InvalidInput, Runtime
 from serving.reference.statistics import Statistics
 from serving.reference.validate import Validator
@@ -59,6 +62,8 @@ class Model:
         self.statistics = statistics
         self.batches = config.max_batch_size > 1 and batch.has_batch_axis(loaded.manifest)
         """Whether requests are merged; a batch size without a batch axis is not an error, only of no use."""
+        self.encoder = Encoder(name, version)
+        self._accepted: Memo[Asked, bool] = Memo()
         self._validator = Validator(loaded.manifest)
         self._runtime = loaded.runtime
         self._worker = Worker(self._infer, config, statistics)
@@ -69,14 +74,23 @@ class Model:
         return self._worker.pending
 
     def submit(
-        self, inputs: Arrays, outputs: Iterable[str] | None = None, timeout_s: float = 0.0
-    ) -> asyncio.Future[Arrays]:
+        self,
+        inputs: Arrays,
+        outputs: Iterable[str] | None = None,
+        timeout_s: float = 0.0,
+        shared: Asked | None = None,
+    ) -> Answer:
         """All outputs, to come; `outputs` are those that were asked for, None is all.
+
+        Requests that share `shared` have the same names, dtypes and shapes: only the first of them is checked.
 
         The answer may fail with `RequestError` 500 or 504. Raises it at once: 400 for inputs that are not the
         manifest's, 429 where too many wait.
         """
-        self._validator.check(inputs, outputs)
+        if shared is None or shared not in self._accepted:
+            self._validator.check(inputs, outputs)
+            if shared is not None:
+                self._accepted.keep(shared, True)
         timeout_s = timeout_s or self.config.default_timeout_us / 1e6
         if not self.batches:
             return self._worker.submit(inputs, 1, None, timeout_s)

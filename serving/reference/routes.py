@@ -14,10 +14,10 @@ import orjson
 from serving.reference import pages, tfs_rest
 from serving.reference.errors import RequestError, unavailable
 from serving.reference.exchange import JSON, READ, Exchange, Pending, Reply, page
+from serving.reference.memo import MAX_KEY_BYTES, Memo
 from serving.reference.metrics import Metrics
 from serving.reference.repository import Repository
 from serving.reference.request import decode, header_length
-from serving.reference.response import encode
 
 OPENAPI = Path(__file__).with_name("openapi.json")
 
@@ -29,50 +29,58 @@ class Routes:
         self._repository = repository
         self._metrics = Metrics(repository.models)
         self._openapi: Reply = 200, JSON, [OPENAPI.read_bytes()]
+        self._targets: Memo[str, tuple[str, str]] = Memo()
         self.ready = True
         """Turned false when the server drains."""
 
     def __call__(self, exchange: Exchange) -> Reply | Pending:
-        parts = exchange.path.split("/")
-        if "%" in exchange.path:
+        target = self._targets.get(exchange.head.path)
+        if target is not None:
+            return self._infer(exchange, *target)
+        parts = exchange.head.path.split("/")
+        if "%" in exchange.head.path:
             parts = [unquote(part) for part in parts]  # not before: a name may hold a slash
         match parts:
             case ["", "v2", "models", name, "infer"]:
-                return self._infer(exchange, name, "")
+                return self._infer(exchange, *self._target(exchange, name, ""))
             case ["", "v2", "models", name, "versions", version, "infer"] if version:
-                return self._infer(exchange, name, version)
+                return self._infer(exchange, *self._target(exchange, name, version))
             case ["", "v2", "repository", *rest]:
                 return self._change(exchange, rest)
             case ["", "v1", "models", *rest]:
                 return tfs_rest.respond(exchange, self._repository, rest)
         reply = self._get(parts)
-        exchange.only(*READ)
+        exchange.head.only(*READ)
         return reply
 
+    def _target(self, exchange: Exchange, name: str, version: str) -> tuple[str, str]:
+        path = exchange.head.path
+        return self._targets.keep(path, (name, version)) if len(path) <= MAX_KEY_BYTES else (name, version)
+
     def _infer(self, exchange: Exchange, name: str, version: str) -> Pending:
-        exchange.only(b"POST")
+        exchange.head.only(b"POST")
         model = self._repository.model(name, version)
-        length = header_length(exchange.headers.get(b"inference-header-content-length"))
+        length = header_length(exchange.head.headers.get(b"inference-header-content-length"))
         request = decode(exchange.body, length)
-        return Pending(
-            model.submit(request.inputs, request.outputs, request.timeout_s), partial(encode, model, request)
-        )
+        asked = request.asked
+        answer = model.submit(request.inputs, asked.outputs, asked.timeout_s, asked if request.shared else None)
+        return Pending(answer, partial(model.encoder.encode, request))
 
     def _change(self, exchange: Exchange, parts: list[str]) -> Reply | Pending:
         match parts:
             case ["index"]:
-                exchange.only(b"POST")
+                exchange.head.only(b"POST")
                 ready_only = _json(exchange).get("ready", False)
                 if not isinstance(ready_only, bool):
                     raise RequestError(400, "'ready' must be true or false")
                 return page(self._repository.index(ready_only))
             case ["models", name, "load"]:
-                exchange.only(b"POST")
+                exchange.head.only(b"POST")
                 return _later(self._repository.load(name, _parameters(exchange)))
             case ["models", name, "unload"]:
-                exchange.only(b"POST")
+                exchange.head.only(b"POST")
                 return _later(self._repository.unload(name, _parameters(exchange)))
-        raise _unknown(exchange.path)
+        raise _unknown(exchange.head.path)
 
     def _get(self, parts: list[str]) -> Reply:  # noqa: PLR0911 — a table
         repository = self._repository

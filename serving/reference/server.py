@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from serving.reference import listener, log
-from serving.reference.connection import Connection, Limits, Shared
+from serving.reference.connection import Connection, Shared
+from serving.reference.reader import Limits
 from serving.reference.repository import Load, Repository, Source
 from serving.reference.routes import Routes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 SECONDS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -33,8 +34,8 @@ class Duration:
     count: int = 0
     ns: int = 0
 
-    def add(self, ns: int) -> None:
-        self.count += 1
+    def add(self, ns: int, count: int = 1) -> None:
+        self.count += count
         self.ns += ns
 
 
@@ -56,15 +57,17 @@ class Statistics:
     inference_s: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     batch_rows: Histogram = field(default_factory=lambda: Histogram(ROWS))
 
-    def waited(self, ns: int) -> None:
-        """A request left the queue after so long."""
-        self.queue.add(ns)
-        self.queue_s.observe(ns / 1e9)
-
-    def executed(self, rows: int, ns: int) -> None:
-        """The runtime ran once, on so many rows, for so long."""
+    def executed(self, rows: int, ns: int, waited_ns: Sequence[int]) -> None:
+        """The runtime ran once, on so many rows, for so long; so long each of its requests had waited."""
+        count = len(waited_ns)
         self.rows += rows
-        self.batches.setdefault(rows, Duration()).add(ns)
+        if (batch := self.batches.get(rows)) is None:
+            batch = self.batches[rows] = Duration()
+        batch.add(ns)
         self.inference_s.observe(ns / 1e9)
         self.batch_rows.observe(rows)
+        for each in waited_ns:
+            self.queue_s.observe(each / 1e9)
+        self.queue.add(sum(waited_ns), count)
+        self.compute.add(ns * count, count)
         self.last_inference_ms = int(time.time() * 1000)

@@ -50,8 +50,8 @@ def respond(exchange: Exchange, repository: Repository, parts: list[str]) -> Rep
         case [_, "labels", label]:
             raise RequestError(404, f"unknown label {label!r}: versions have numbers only")
         case _:
-            raise RequestError(404, f"unknown path {exchange.path!r}")
-    exchange.only(*([b"POST"] if colon else READ))
+            raise RequestError(404, f"unknown path {exchange.head.path!r}")
+    exchange.head.only(*([b"POST"] if colon else READ))
     model = repository.model(name, version)
     if about:
         return page(metadata(model))

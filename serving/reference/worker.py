@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter_ns
 
+from serving.reference.answer import Answer
 from serving.reference.batch import Kind, merge, split
 from serving.reference.config import Config
 from serving.reference.errors import RequestError, overloaded, unavailable
@@ -22,6 +25,8 @@ CALM_NS = 1_000_000_000
 """An overload is over when nobody was refused for so long."""
 TOGETHER_NS = 100_000
 """A runtime that takes less is answered for several requests at once, so that the event loop is woken once for them."""
+ATTEND_S = 0.0002
+"""So long at most the loop waits by itself for what it handed over, where that should take less than `TOGETHER_NS`."""
 LOOK_S = 0.001
 """Should one of them take longer against expectation, the loop looks by itself so often."""
 FEWEST = 4
@@ -36,7 +41,7 @@ class Job:
     rows: int
     kind: Kind | None
     """None: this one is computed by itself."""
-    answer: asyncio.Future[Arrays]
+    answer: Answer
     arrived_ns: int
 
 
@@ -72,6 +77,8 @@ class Worker:
         self._closed = False
         self._executed: deque[Execution] = deque()  # computed, and not yet answered
         self._untold_ns = 0  # the thread's own: since when the loop was not woken for what is computed
+        self._attended = False  # the loop waits for `_told`, and need not be woken otherwise
+        self._told: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._look: asyncio.TimerHandle | None = None
         self._computing = 0
         self._each_ns = 0.0
@@ -81,7 +88,7 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
         self._thread.start()
 
-    def submit(self, inputs: Arrays, rows: int, kind: Kind | None, timeout_s: float) -> asyncio.Future[Arrays]:
+    def submit(self, inputs: Arrays, rows: int, kind: Kind | None, timeout_s: float) -> Answer:
         """The answer to come; it fails with `RequestError`.
 
         Raises it at once: 429 where too many wait already, 503 where the worker was closed.
@@ -94,7 +101,7 @@ class Worker:
             self._refused_ns = now_ns
             self._statistics.refused["queue_full"] += 1
             raise overloaded(f"{waiting} requests wait for this model already")
-        answer: asyncio.Future[Arrays] = self._loop.create_future()
+        answer = Answer()
         if timeout_s:
             timer = self._loop.call_later(timeout_s, self._expire, answer, timeout_s)
             answer.add_done_callback(lambda _: timer.cancel())
@@ -113,12 +120,26 @@ class Worker:
             await asyncio.sleep(0.005)
 
     def _hand_over(self) -> None:
-        """Wake the thread once for all that arrived together: on one core each change of threads costs both of them."""
-        if self._arriving:
-            self._queue.put(self._arriving)
-            self._arriving = []
-            if self._look is None and self._each_ns < TOGETHER_NS:
-                self._look = self._loop.call_later(LOOK_S, self._look_after)
+        """Wake the thread once for all that arrived together: on one core each change of threads costs both of them.
+
+        What takes microseconds is waited for: the thread would else have to wake the loop through the kernel, and
+        requests that come meanwhile would interrupt it. Only an idle thread is waited for, and no longer than
+        `ATTEND_S`, so that a slow request stops nobody: those that come after it find the thread busy.
+        """
+        jobs, self._arriving = self._arriving, []
+        if not jobs:
+            return
+        expected_ns = self._each_ns * len(jobs)
+        idle = self.pending == len(jobs)
+        self._attended = idle and 0 < expected_ns < TOGETHER_NS and not self._config.max_queue_delay_us
+        self._queue.put(jobs)
+        if self._attended:
+            with suppress(queue.Empty):
+                self._told.get(timeout=ATTEND_S)
+            self._attended = False
+            self._finish()
+        if self.pending and self._look is None and self._each_ns < TOGETHER_NS:
+            self._look = self._loop.call_later(LOOK_S, self._look_after)
 
     def _look_after(self) -> None:
         self._finish()
@@ -141,12 +162,16 @@ class Worker:
             room = max(10 * soon, CLIENTS)
         return min(room, config.max_queue_size)
 
-    def _expire(self, answer: asyncio.Future[Arrays], timeout_s: float) -> None:
+    def _expire(self, answer: Answer, timeout_s: float) -> None:
         if not answer.done():
             answer.set_exception(RequestError(504, f"not answered within its deadline of {timeout_s * 1e3:g} ms"))
             self._statistics.refused["deadline"] += 1
 
     def _run(self) -> None:
+        with suppress(OSError):
+            # Woken, it would take the core from the loop only to wait for the interpreter that the loop still holds.
+            # Threads of the runtime's own do not inherit this.
+            os.sched_setscheduler(0, os.SCHED_BATCH | os.SCHED_RESET_ON_FORK, os.sched_param(0))
         while self._step():
             pass
 
@@ -164,8 +189,13 @@ class Worker:
         self._untold_ns = self._untold_ns or started_ns
         quick = self._each_ns < TOGETHER_NS and ended_ns - self._untold_ns < TOGETHER_NS
         if not (quick and self._waiting and batch[0].kind is None):
-            self._loop.call_soon_threadsafe(self._finish)
             self._untold_ns = 0
+            # Where the loop has just given up waiting it finishes by itself, and the next time it is told too early.
+            if self._attended:
+                self._attended = False
+                self._told.put(None)
+            else:
+                self._loop.call_soon_threadsafe(self._finish)
         return True
 
     def _next(self) -> list[Job]:
@@ -251,11 +281,12 @@ class Worker:
         took_ns = execution.ended_ns - execution.started_ns
         if len(computed) < len(execution.batch):
             statistics.refused["cancelled"] += sum(job.answer.cancelled() for job in execution.batch)
-        if computed:
-            statistics.executed(sum(job.rows for job in computed), took_ns)
-            self._each_ns += (took_ns / len(computed) - self._each_ns) / (8 if self._each_ns else 1)
+        if not computed:
+            return
+        self._each_ns += (took_ns / len(computed) - self._each_ns) / (8 if self._each_ns else 1)
+        started_ns = execution.started_ns
+        rows = computed[0].rows if len(computed) == 1 else sum(job.rows for job in computed)
+        statistics.executed(rows, took_ns, [started_ns - job.arrived_ns for job in computed])
         for job, outcome in zip(computed, execution.outcomes, strict=True):
-            statistics.waited(execution.started_ns - job.arrived_ns)
-            statistics.compute.add(took_ns)
-            failed = isinstance(outcome, Exception)
-            (statistics.fail if failed else statistics.success).add(execution.ended_ns - job.arrived_ns)
+            times = statistics.fail if isinstance(outcome, Exception) else statistics.success
+            times.add(execution.ended_ns - job.arrived_ns)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from serving.reference import batch, worker
+from serving.reference.answer import Answer
 from serving.reference.artifact import Manifest, Tensor
 from serving.reference.config import Config
 from serving.reference.errors import RequestError
@@ -59,11 +60,11 @@ class Bench:
         self.statistics = Statistics()
         self.worker = Worker(infer, config, self.statistics)
 
-    def ask(self, value: float, rows: int = 1, width: int = 3, timeout_s: float = 0.0) -> asyncio.Future[Arrays]:
+    def ask(self, value: float, rows: int = 1, width: int = 3, timeout_s: float = 0.0) -> Answer:
         x = np.full((rows, width), value, np.float32)
         return self.worker.submit({"x": x}, rows, ((width,),), timeout_s)
 
-    def ask_alone(self, value: float) -> asyncio.Future[Arrays]:
+    def ask_alone(self, value: float) -> Answer:
         """One that is merged with no other."""
         return self.worker.submit({"x": np.full((1, 3), value, np.float32)}, 1, None, 0.0)
 
@@ -79,7 +80,7 @@ async def working(infer: Callable[[Arrays], Arrays], **config: int) -> AsyncIter
         await bench.worker.close()
 
 
-async def busy(bench: Bench, infer: Doubling, value: float = 100) -> asyncio.Future[Arrays]:
+async def busy(bench: Bench, infer: Doubling, value: float = 100) -> Answer:
     """Have the thread compute until it is let go on, so that what is asked next has to wait."""
     infer.let.clear()
     answer = bench.ask(value)
@@ -127,6 +128,26 @@ async def test_a_quick_answer_is_not_held_back_by_a_slow_one_behind_it() -> None
         assert not behind.done()
         slow.let.set()
         assert await first_values(behind) == [4]
+
+
+@on_a_loop
+async def test_a_slow_request_after_quick_ones_keeps_the_loop_for_a_moment_only() -> None:
+    infer = Doubling()
+    async with working(infer) as bench:
+        for value in range(20):  # from now on the runtime is taken to be quick, and waited for
+            await bench.ask_alone(value)
+        infer.let.clear()
+        longest_s = 0.0
+        slow = [bench.ask_alone(100)]
+        for value in range(20):
+            before_s = time.perf_counter()
+            await asyncio.sleep(0)
+            longest_s = max(longest_s, time.perf_counter() - before_s)
+            slow.append(bench.ask_alone(value))
+        assert not any(answer.done() for answer in slow)
+        assert longest_s < 0.1  # 0.2 ms, on a machine with nothing else to do
+        infer.let.set()
+        assert await first_values(*slow) == [200, *range(0, 40, 2)]
 
 
 @on_a_loop
@@ -334,9 +355,9 @@ def _takes_5_ms(inputs: Arrays) -> Arrays:
     return {"y": inputs["x"]}
 
 
-def _fill(bench: Bench) -> list[asyncio.Future[Arrays]]:
+def _fill(bench: Bench) -> list[Answer]:
     """Ask until one is refused; those that were taken."""
-    taken: list[asyncio.Future[Arrays]] = []
+    taken: list[Answer] = []
     with suppress(RequestError):
         while len(taken) < 2000:
             taken.append(bench.ask_alone(len(taken)))
