@@ -7,6 +7,7 @@ file of its own.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -78,6 +79,8 @@ def every_way() -> list[Made]:
 
 def params(ways: list[Made]) -> list[Any]:
     absent = {format: formats.missing(format) for format in formats.NAMES}
+    if shutil.which("g++") is None:
+        absent["aot_inductor"] = "no g++ to export with"
     return [
         pytest.param(
             way, id=str(way), marks=[pytest.mark.skip(reason=reason)] if (reason := absent[way.format]) else []
@@ -182,6 +185,7 @@ def test_a_second_export_is_a_cache_hit(way: Made, export: Export) -> None:
 
 
 def test_where_an_extra_is_absent_its_format_is_skipped_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/g++")
     monkeypatch.setattr(formats, "_installed", lambda package: package != "executorch")
     skipped = {param.values[0].format: [mark.kwargs["reason"] for mark in param.marks] for param in params(WAYS)}
     assert skipped["executorch"] == ["executorch not installed; get it with: make extras EXTRAS=executorch"]
