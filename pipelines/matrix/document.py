@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from models.pair import Quality
+from pipelines.launch import ROOT
 from pipelines.matrix.cells import Cell, Ground, Skip
 from pipelines.matrix.observation import Export, Observation
 from pipelines.matrix.outcome import Verdict, judge
@@ -18,6 +20,7 @@ from pipelines.parity import Parity, worst
 
 SCHEMA = 1
 LOG_LINES = 14
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def entry(cell: Cell, seen: Observation, *, is_pair: bool) -> Entry:
             for axis in (seen.cases[0].sizes if seen.cases else ())
         },
         quality=seen.quality,
-        log="" if verdict.outcome == "ok" else "\n".join(seen.log.splitlines()[-LOG_LINES:]),
+        log="" if verdict.outcome == "ok" else _plain("\n".join(seen.log.splitlines()[-LOG_LINES:])),
     )
 
 
@@ -170,7 +173,13 @@ def _ok(entries: Any) -> tuple[int, int]:
 
 
 def _names(cell: Cell, verdict: Verdict) -> dict[str, Any]:
-    return {"id": cell.id, **dataclasses.asdict(cell), **dataclasses.asdict(verdict), "reproduce": reproduce(cell)}
+    said = {name: _plain(text) if text else text for name, text in dataclasses.asdict(verdict).items()}
+    return {"id": cell.id, **dataclasses.asdict(cell), **said, "reproduce": reproduce(cell)}
+
+
+def _plain(text: str) -> str:
+    """Without a terminal's colours, and without where this clone is: a map is read elsewhere."""
+    return _COLOUR.sub("", text).replace(f"{ROOT}/", "")
 
 
 def to_json(made: Map) -> str:
