@@ -76,6 +76,7 @@ class Worker:
         self._open = True  # the thread's own
         self._closed = False
         self._executed: deque[Execution] = deque()  # computed, and not yet answered
+        self._deferring = False  # the thread's own
         self._untold_ns = 0  # the thread's own: since when the loop was not woken for what is computed
         self._attended = False  # the loop waits for `_told`, and need not be woken otherwise
         self._told: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -168,12 +169,20 @@ class Worker:
             self._statistics.refused["deadline"] += 1
 
     def _run(self) -> None:
-        with suppress(OSError):
-            # Woken, it would take the core from the loop only to wait for the interpreter that the loop still holds.
-            # Threads of the runtime's own do not inherit this.
-            os.sched_setscheduler(0, os.SCHED_BATCH | os.SCHED_RESET_ON_FORK, os.sched_param(0))
         while self._step():
-            pass
+            self._defer(0 < self._each_ns < TOGETHER_NS)
+
+    def _defer(self, deferring: bool) -> None:
+        """Whether this thread, woken, lets the loop finish its turn first; threads of the runtime's own never do.
+
+        It would else take the core only to wait for the interpreter, which the loop still holds. A slow model's thread
+        must have its share of a busy core at once, as the loop has.
+        """
+        if deferring != self._deferring:
+            self._deferring = deferring
+            policy = os.SCHED_BATCH if deferring else os.SCHED_OTHER
+            with suppress(OSError):
+                os.sched_setscheduler(0, policy | os.SCHED_RESET_ON_FORK, os.sched_param(0))
 
     def _step(self) -> bool:
         """Compute one batch; False where the worker was closed. Nothing of it is held while the next is waited for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -148,6 +149,27 @@ async def test_a_slow_request_after_quick_ones_keeps_the_loop_for_a_moment_only(
         assert longest_s < 0.1  # 0.2 ms, on a machine with nothing else to do
         infer.let.set()
         assert await first_values(*slow) == [200, *range(0, 40, 2)]
+
+
+@on_a_loop
+async def test_only_the_thread_of_a_quick_model_lets_the_loop_go_first() -> None:
+    policies: list[int] = []
+    slow_s = 0.0
+
+    def infer(inputs: Arrays) -> Arrays:
+        policies.append(os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK)
+        time.sleep(slow_s)
+        return {"y": inputs["x"]}
+
+    async with working(infer) as bench:
+        bench.worker._each_ns = 1000.0  # as if it had been measured on a quiet machine
+        for _ in range(2):
+            await bench.ask_alone(1)
+            bench.worker._each_ns = 1000.0
+        slow_s = 0.005
+        for _ in range(3):
+            await bench.ask_alone(1)
+    assert (policies[1], policies[-1]) == (os.SCHED_BATCH, os.SCHED_OTHER)
 
 
 @on_a_loop
