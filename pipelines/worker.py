@@ -88,7 +88,7 @@ def reference(model: str, out: str) -> None:
     Of a hard case the last two are empty. The source is torch's module, and the twin where torch has none.
     """
     matched = catalog.load(model)
-    answer = _source(matched) if matched.torch_module else _twin(matched)
+    answer = source_answers(matched) if matched.torch_module else twin_answers(matched)
     sets = {"parity": matched.parity_inputs(), "load": (), "evaluation": ()}
     if isinstance(matched, ModelPair):
         sets |= {"load": matched.load_inputs(), "evaluation": matched.evaluation_inputs()}
@@ -119,11 +119,11 @@ def read_parity(path: Path) -> Parity:
 
 
 def _twin_parity(matched: Matched, parity: Sequence[Case]) -> Parity:
-    twin = _twin(matched)
-    return worst([compare(twin(case.inputs), case.outputs, hop="source") for case in parity])
+    answer = twin_answers(matched)
+    return worst([compare(answer(case.inputs), case.outputs, hop="source") for case in parity])
 
 
-def _source(matched: Matched) -> Callable[[Tensors], Tensors]:
+def source_answers(matched: Matched) -> Callable[[Tensors], Tensors]:
     """The torch module as a function of arrays."""
     import torch
 
@@ -138,7 +138,7 @@ def _source(matched: Matched) -> Callable[[Tensors], Tensors]:
     return answer
 
 
-def _twin(matched: Matched) -> Callable[[Tensors], Tensors]:
+def twin_answers(matched: Matched) -> Callable[[Tensors], Tensors]:
     """The TensorFlow twin as a function of arrays."""
     import tensorflow as tf
 

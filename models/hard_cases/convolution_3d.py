@@ -10,7 +10,7 @@ from models.hard_cases._seeded import fill, generator, normal, weights
 from models.pair import HardCase, Tensors, TensorSpec
 
 NAME = "convolution_3d"
-WEIGHTS = weights(NAME, {"conv.weight": (4, 2, 3, 3, 3), "conv.bias": (4,)})
+WEIGHTS = weights(NAME, {"weight": (4, 2, 3, 3, 3), "bias": (4,)})
 
 
 def case() -> HardCase:
@@ -30,15 +30,7 @@ def case() -> HardCase:
 def _torch() -> Any:
     import torch
 
-    class Volume(torch.nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.conv = torch.nn.Conv3d(2, 4, 3, padding=1)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.conv(x)
-
-    return fill(Volume(), WEIGHTS)
+    return fill(torch.nn.Conv3d(2, 4, 3, padding=1), WEIGHTS)
 
 
 def _keras() -> Any:
@@ -49,7 +41,7 @@ def _keras() -> Any:
     x = keras.Input((2, 5, 6, 7), name="x")
     conv = layers.Conv3D(4, 3, padding="same")
     y = layers.Permute((4, 1, 2, 3))(conv(layers.Permute((2, 3, 4, 1))(x)))
-    conv.set_weights([np.transpose(WEIGHTS["conv.weight"], (2, 3, 4, 1, 0)), WEIGHTS["conv.bias"]])
+    conv.set_weights([np.transpose(WEIGHTS["weight"], (2, 3, 4, 1, 0)), WEIGHTS["bias"]])
     return keras.Model({"x": x}, {"y": y})
 
 

@@ -8,7 +8,7 @@ from models.hard_cases._seeded import fill, generator, normal, weights
 from models.pair import HardCase, Tensors, TensorSpec
 
 NAME, FEATURES, EPSILON = "group_norm", 6, 1e-2
-WEIGHTS = weights(NAME, {"norm.weight": (FEATURES,), "norm.bias": (FEATURES,)})
+WEIGHTS = weights(NAME, {"weight": (FEATURES,), "bias": (FEATURES,)})
 
 
 def case() -> HardCase:
@@ -28,15 +28,7 @@ def case() -> HardCase:
 def _torch() -> Any:
     import torch
 
-    class Normed(torch.nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.norm = torch.nn.GroupNorm(2, FEATURES, eps=EPSILON)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.norm(x)
-
-    return fill(Normed(), WEIGHTS)
+    return fill(torch.nn.GroupNorm(2, FEATURES, eps=EPSILON), WEIGHTS)
 
 
 def _keras() -> Any:

@@ -10,7 +10,7 @@ from models.hard_cases._seeded import fill, generator, normal, weights
 from models.pair import HardCase, Tensors, TensorSpec
 
 NAME = "grouped_convolution"
-WEIGHTS = weights(NAME, {"conv.weight": (8, 2, 3, 3), "conv.bias": (8,)})
+WEIGHTS = weights(NAME, {"weight": (8, 2, 3, 3), "bias": (8,)})
 
 
 def case() -> HardCase:
@@ -30,15 +30,7 @@ def case() -> HardCase:
 def _torch() -> Any:
     import torch
 
-    class Grouped(torch.nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.conv = torch.nn.Conv2d(4, 8, 3, padding=1, groups=2)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.conv(x)
-
-    return fill(Grouped(), WEIGHTS)
+    return fill(torch.nn.Conv2d(4, 8, 3, padding=1, groups=2), WEIGHTS)
 
 
 def _keras() -> Any:
@@ -49,7 +41,7 @@ def _keras() -> Any:
     x = keras.Input((4, 7, 6), name="x")
     conv = layers.Conv2D(8, 3, padding="same", groups=2)
     y = layers.Permute((3, 1, 2))(conv(layers.Permute((2, 3, 1))(x)))
-    conv.set_weights([np.transpose(WEIGHTS["conv.weight"], (2, 3, 1, 0)), WEIGHTS["conv.bias"]])
+    conv.set_weights([np.transpose(WEIGHTS["weight"], (2, 3, 1, 0)), WEIGHTS["bias"]])
     return keras.Model({"x": x}, {"y": y})
 
 

@@ -8,7 +8,7 @@ from models.hard_cases._seeded import fill, generator, normal, weights
 from models.pair import HardCase, Tensors, TensorSpec
 
 NAME, FEATURES, EPSILON = "rms_norm", 6, 1e-3
-WEIGHTS = weights(NAME, {"norm.weight": (FEATURES,)})
+WEIGHTS = weights(NAME, {"weight": (FEATURES,)})
 
 
 def case() -> HardCase:
@@ -28,15 +28,7 @@ def case() -> HardCase:
 def _torch() -> Any:
     import torch
 
-    class Normed(torch.nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.norm = torch.nn.RMSNorm(FEATURES, eps=EPSILON)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.norm(x)
-
-    return fill(Normed(), WEIGHTS)
+    return fill(torch.nn.RMSNorm(FEATURES, eps=EPSILON), WEIGHTS)
 
 
 def _keras() -> Any:

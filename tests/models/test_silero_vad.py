@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models import installed, weights, zoo
+from models import weights, zoo
 from models.errors import WeightsMissing
 from models.pair import Tensors
 from models.zoo.silero_vad import numpy_model, package
@@ -29,8 +29,7 @@ def test_with_the_published_onnx_files_weights_it_answers_as_that_file() -> None
     import onnxruntime
     import torch
 
-    path = installed.find(package.DISTRIBUTION, PUBLISHED)
-    assert path is not None
+    path = package.PUBLISHED.file(PUBLISHED)
     module = zoo.load("silero_vad").build("torch")
     state = {}
     for tensor in onnx.load(path).graph.initializer:

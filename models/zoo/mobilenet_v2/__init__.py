@@ -11,7 +11,7 @@ from models.made_weights import made
 from models.pair import ModelPair, TensorSpec
 from models.zoo.mobilenet_v2 import package
 
-PACKAGES = (package.DISTRIBUTION, "numpy", "safetensors", "torch", *photographs.PACKAGES)
+PACKAGES = (package.PUBLISHED.package, "numpy", "safetensors", "torch", *photographs.PACKAGES)
 
 
 def pair() -> ModelPair:

@@ -8,7 +8,7 @@ from typing import Any
 from models.pair import ModelPair, Quality, Tensors, TensorSpec
 from models.zoo.silero_vad import package
 
-PACKAGES = (package.DISTRIBUTION, "numpy", "safetensors", "scipy", "torch")
+PACKAGES = (package.PUBLISHED.package, "numpy", "safetensors", "scipy", "torch")
 
 STATE = (2, "batch", 128)
 
