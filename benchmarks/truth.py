@@ -46,7 +46,7 @@ def main(
     only: Annotated[str, typer.Option(help="Parts, as a,b,e.")] = ",".join(PARTS),
     trials: Annotated[int, typer.Option(min=1, help="Of c and of d.")] = 20,
     budget_s: Annotated[float, typer.Option(min=1, help="Of one trial: its measured seconds, at most.")] = BUDGET_S,
-    block_s: Annotated[float, typer.Option(min=0.1, help="Of a trial: seconds of one block.")] = 0.25,
+    block_s: Annotated[float, typer.Option(min=0.1, help="Of a trial: seconds of one block.")] = 0.1,
     rehearse: Annotated[bool, typer.Option(help="Short windows, nothing written.")] = False,
     server_core: ServerCore = 1,
     client_core: ClientCore = 0,

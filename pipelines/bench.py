@@ -12,7 +12,7 @@ from loadtests.launch import Generator
 from loadtests.payloads import Tensors
 from loadtests.untyped import fit
 from models.cases import Case
-from pipelines import capacity, drive, journal, measure, parity, results, warm_up
+from pipelines import capacity, cores, drive, journal, measure, parity, results, warm_up
 from pipelines.assemble import Facts, assemble
 from pipelines.experiment import Experiment, Load
 from pipelines.journal import Journal
@@ -108,7 +108,7 @@ def sit(asked: Experiment, servers: Sequence[Running], bench: Bench, display: Di
         )
         drive.save_payloads(sitting, cells[0].model, servers[0].cases)
         try:
-            with drive.on_cores(bench.generator.cpus):
+            with cores.measuring(bench.generator.cpus):
                 if warm := warm_up.warm_up(sitting, servers):
                     measure.measure(sitting, warm)
                     capacity.search(sitting, warm)

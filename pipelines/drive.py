@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -122,17 +121,6 @@ def awake(running: Running) -> Iterator[None]:
     finally:
         with contextlib.suppress(ServerGone):
             deployment.pause()
-
-
-@contextlib.contextmanager
-def on_cores(cpus: Sequence[int]) -> Iterator[None]:
-    """This process keeps to `cpus`, so that its own work is not booked to the server measured on the others."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cpus)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def seed(*parts: object) -> int:

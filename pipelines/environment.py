@@ -11,6 +11,8 @@ from typing import Any
 
 import psutil
 
+from pipelines import cores
+
 PACKAGES = (
     "torch", "tensorflow", "keras", "onnx", "onnxscript", "onnxruntime", "ai-edge-litert", "openvino",
     "numpy", "locust", "geventhttpclient", "docker", "uvicorn", "pyarrow", "scipy",
@@ -28,6 +30,7 @@ def describe() -> dict[str, Any]:
         "system": platform.platform(),
         "cgroup_version": 2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1,
         "frequency_governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "cores_kept_awake": cores.may_keep_awake(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "git_revision": _git_revision(),

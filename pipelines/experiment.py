@@ -146,7 +146,7 @@ class Load(Strict):
 
     workloads: tuple[Workload, ...] = Field(min_length=1)
     rounds: int | None = Field(default=None, gt=0, le=1000)
-    """None: a pilot says how many would decide a difference of 5 %, as far as `budget_s` allows."""
+    """None: a pilot says how many would call equal cells equivalent, as far as `budget_s` allows."""
     budget_s: Seconds = 60.0
     """Seconds of measured blocks of one workload on one model, all its cells together, where `rounds` is None."""
     block_s: Seconds = 2.0

@@ -45,11 +45,11 @@ def pilot(load: Load, workload: Workload, cells: int) -> int:
 
 
 def wanted(arms: Mapping[str, Sequence[BlockFigures]], *, closed: bool, most: int, least: int = PILOT) -> int:
-    """The rounds that would find a difference of 5 % between any two arms, at the spread of the blocks so far.
+    """The rounds that would call any two equal arms equivalent, at the spread of the blocks so far.
 
-    Few rounds tell a spread badly, so its upper bound counts (`stats.sd_bound`): of the metrics that a kind of load is
-    about (CPU per request, and requests/s of a closed or p50 of an open one) and of all pairs the widest. Rounded up to
-    whole periods of the design; `least`, the pilot's, and `most` bound it.
+    As `stats.blocks_for` has it. Few rounds tell a spread badly, so its upper bound counts (`stats.sd_bound`): of the
+    metrics that a kind of load is about (CPU per request, and requests/s of a closed or p50 of an open one) and of all
+    pairs the widest. Rounded up to whole periods of the design; `least`, the pilot's, and `most` bound it.
     """
     metrics = ("cpu_ms_per_request", "achieved_rps" if closed else "latency_ms.p50")
     ratios = (decide.ratio(arms[a], arms[b], metric) for a, b in itertools.combinations(arms, 2) for metric in metrics)

@@ -18,6 +18,7 @@ from loadtests.launch import Generator
 from pipelines import (
     batching,
     capacity,
+    cores,
     deploy,
     drive,
     environment,
@@ -152,7 +153,7 @@ def _model(sitting: Sitting, model: str, prepared: dict[str, Prepared], cpus: tu
     drive.save_payloads(sitting, model, reference.load)
     found = (prepare.candidate(sitting, cell, prepared[cell.server], reference) for cell in cells)
     candidates = [candidate for candidate in found if candidate]
-    with ExitStack() as stack, drive.on_cores(cpus):
+    with ExitStack() as stack, cores.measuring(cpus):
         started = (deploy.start(sitting, candidate, stack) for candidate in candidates)
         running = [each for each in started if each]
         if warm := warm_up.warm_up(sitting, running):

@@ -68,8 +68,8 @@ def calibrate_machine(seconds: float, say: Say) -> Trust:
 def resolvable(sd_logs: Sequence[float], block_s: float) -> list[tuple[float, float]]:
     """(seconds, smallest ratio found in 80 % of trials) for two arms measured in turn, at the spread seen.
 
-    ratio = exp(2.8 · sd / √n), n = seconds / (2 · block_s) pairs of blocks, 2.8 = z.975 + z.80 (`stats.blocks_for`
-    solved for the effect); of several spreads the root mean square.
+    ratio = exp(2.8 · sd / √n), n = seconds / (2 · block_s) pairs of blocks, 2.8 = z.975 + z.80 of `p` < 5 % in 80 of
+    100 trials; of several spreads the root mean square.
     """
     sd = math.sqrt(math.fsum(each**2 for each in sd_logs) / len(sd_logs))
     return [(seconds, math.exp(2.8 * sd / math.sqrt(seconds / (2 * block_s)))) for seconds in RESOLVED_IN_S]

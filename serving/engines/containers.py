@@ -34,7 +34,7 @@ def options(artifact: Path, budget: Budget) -> dict[str, Any]:
     owned = owner.current()
     return {
         "labels": {RUN: owned.run, OWNER: owned.owner},
-        "environment": launch.thread_environment(budget),
+        "environment": launch.environment(budget),
         "mounts": [Mount(ARTIFACT, str(artifact), type="bind", read_only=True)],
         # The port proxy of a bridge network adds latency, and CPU time that no cgroup books to the server.
         "network_mode": "host",

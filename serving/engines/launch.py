@@ -59,9 +59,11 @@ def arguments(server: Server, artifact: str, ports: Ports, budget: Budget) -> li
     return [part.format(**values) for part in parts]
 
 
-def thread_environment(budget: Budget) -> dict[str, str]:
-    """Pools that a library makes before its server can set their size; otherwise it takes the host's CPU count."""
-    return dict.fromkeys(THREAD_VARIABLES, str(len(budget.cpus)))
+def environment(budget: Budget) -> dict[str, str]:
+    """What every server is started with: the size of the pools that a library makes before its server can set it (it
+    would take the host's CPU count), and one order of Python's sets, so that two starts of a server are the same.
+    """
+    return {**dict.fromkeys(THREAD_VARIABLES, str(len(budget.cpus))), "PYTHONHASHSEED": "0"}
 
 
 @contextmanager

@@ -135,7 +135,7 @@ def _environment(budget: Budget) -> dict[str, str]:
     owned = owner.current()
     return {
         **kept,
-        **launch.thread_environment(budget),
+        **launch.environment(budget),
         owner.RUN: owned.run,
         owner.OWNER: owned.owner,
         "PYTHONPATH": str(SOURCES),
