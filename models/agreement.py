@@ -1,4 +1,4 @@
-"""How far a classifier's answers are those of its source: a quality that needs no labels."""
+"""How far a classifier's answers are those of its source, which needs no labels, and how far they are right."""
 
 from __future__ import annotations
 
@@ -22,6 +22,17 @@ def agreement(outputs: Sequence[Tensors], reference: Sequence[Tensors], name: st
         Quality("top1_agreement", float(np.mean(found.argmax(axis=1) == expected.argmax(axis=1))), 1.0),
         Quality("top5_agreement", _shared(_best(found, 5), _best(expected, 5)), 1.0),
     )
+
+
+def accuracy(
+    outputs: Sequence[Tensors], reference: Sequence[Tensors], classes: np.ndarray, name: str = "logits"
+) -> Quality:
+    """`top1_accuracy`: share of the images whose best class is the one given, int64 (images,); beside the source's."""
+    shares = [
+        float(np.mean(np.concatenate([batch[name] for batch in batches]).argmax(axis=1) == classes))
+        for batches in (outputs, reference)
+    ]
+    return Quality("top1_accuracy", *shares)
 
 
 def _best(logits: np.ndarray, count: int) -> np.ndarray:

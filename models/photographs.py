@@ -1,7 +1,8 @@
-"""Real photographs as an ImageNet classifier reads them, from the files that two installed packages bring along.
+"""Real photographs as an ImageNet classifier reads them, from the files that three installed packages bring along.
 
-Each of the photographs gives 8 images: the whole of it, and 7 crops of it, moved, mirrored and made darker or
+Each of the photographs gives 4 images: the whole of it, and 3 crops of it, moved, mirrored and made darker or
 brighter as the same object is from one photograph to the next. The crops are seeded. A photograph is in one set only.
+Those of the evaluation show things that ImageNet has a class for: of others a classifier is as unsure as one may be.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from models.pair import Tensors
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-PACKAGES = ("pillow", "scikit-image", "scikit-learn")
-"""Pillow decides what a file's pixels are, the other two bring the files; their code is not imported."""
+SOURCES = ("scikit-learn", "scikit-image", "foolbox")
+PACKAGES = ("pillow", *SOURCES)
+"""Pillow decides what a file's pixels are, the others bring the files; their code is not imported."""
 
 LOAD = (
     "china.jpg",
@@ -30,8 +32,6 @@ LOAD = (
     "coins.png",
     "brick.png",
     "ihc.png",
-)
-EVALUATION = (
     "flower.jpg",
     "astronaut.png",
     "coffee.png",
@@ -41,11 +41,35 @@ EVALUATION = (
     "grass.png",
     "gravel.png",
 )
+EVALUATION = (
+    "imagenet_00_243.jpg",
+    "imagenet_01_559.jpg",
+    "imagenet_02_438.jpg",
+    "imagenet_03_990.jpg",
+    "imagenet_04_949.jpg",
+    "imagenet_05_853.jpg",
+    "imagenet_06_609.jpg",
+    "imagenet_07_609.jpg",
+    "imagenet_08_915.jpg",
+    "imagenet_09_455.jpg",
+    "imagenet_10_541.jpg",
+    "imagenet_11_630.jpg",
+    "imagenet_12_741.jpg",
+    "imagenet_13_471.jpg",
+    "imagenet_14_129.jpg",
+    "imagenet_15_99.jpg",
+    "imagenet_16_251.jpg",
+    "imagenet_17_22.jpg",
+    "imagenet_18_317.jpg",
+    "imagenet_19_305.jpg",
+)
+"""Foolbox': the last number is the class, in ImageNet's own order."""
 
 SIDE = 224
-IMAGES_EACH = 8
+IMAGES_EACH = 4
+BATCH = 8
 SEED = 5
-SMALLEST_CROP = 0.4  # of the shorter side
+SMALLEST_CROP = 0.7  # of the shorter side
 BRIGHTNESS = (0.7, 1.3)
 
 # Of ImageNet's training images, by channel; torchvision's models expect pixels with this mean and deviation removed.
@@ -66,7 +90,8 @@ def load_inputs() -> list[Tensors]:
 
 def evaluation_inputs() -> list[Tensors]:
     """`evaluation_images` in batches of 8."""
-    return [{"image": batch} for batch in np.split(evaluation_images(), len(EVALUATION))]
+    images = evaluation_images()
+    return [{"image": batch} for batch in np.split(images, len(images) // BATCH)]
 
 
 def load_images() -> np.ndarray:
@@ -75,8 +100,14 @@ def load_images() -> np.ndarray:
 
 
 def evaluation_images() -> np.ndarray:
-    """float32 (64, 3, 224, 224) of photographs that `load_images` has nothing of."""
+    """float32 (80, 3, 224, 224) of photographs that `load_images` has nothing of."""
     return _images(EVALUATION)
+
+
+def evaluation_classes() -> np.ndarray:
+    """int64 (80,): what each of `evaluation_images` shows, in ImageNet's own order of classes."""
+    classes = [int(name.removesuffix(".jpg").rpartition("_")[2]) for name in EVALUATION]
+    return np.tile(np.array(classes, np.int64), IMAGES_EACH)
 
 
 def whole(name: str) -> np.ndarray:
@@ -121,11 +152,11 @@ def _normalized(pixels: np.ndarray) -> np.ndarray:
 
 @cache
 def _photograph(name: str) -> Image:
-    """Decoded, as RGB; raises FileNotFoundError where neither package has it."""
+    """Decoded, as RGB; raises FileNotFoundError where no package has it."""
     from PIL import Image
 
-    for package in ("scikit-learn", "scikit-image"):
+    for package in SOURCES:
         if path := installed.find(package, name):
             with Image.open(path) as file:
                 return file.convert("RGB")
-    raise FileNotFoundError(f"photograph {name}: in neither scikit-learn nor scikit-image as installed; make setup")
+    raise FileNotFoundError(f"photograph {name}: in none of {', '.join(SOURCES)} as installed; make setup")

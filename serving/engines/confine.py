@@ -12,7 +12,7 @@ PR_SET_PDEATHSIG = 1
 ADDR_NO_RANDOMIZE = 0x0040000
 """Of personality(2). Where a program lies in memory decides which of its branches and lines share a place in the
 core's tables: placed at random, processes of one Python server were up to 3.5 % off their mean in CPU per request for
-as long as they ran; all placed alike, within its error of 0.4 %."""
+as long as they ran; all placed alike, 0.9 %, with an error of 0.4 %."""
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.agreement import agreement
+from models.agreement import accuracy, agreement
 from models.pair import Tensors
 
 
@@ -27,6 +27,11 @@ def test_the_best_five_agree_by_their_share_whatever_their_order() -> None:
 def test_a_missing_answer_is_an_error_and_not_a_lower_agreement() -> None:
     with pytest.raises(ValueError, match=r"expected logits of shape \(4, 10\), found \(3, 10\)"):
         agreement([_batch(range(3))], [_batch(range(4))])
+
+
+def test_accuracy_is_the_artifacts_beside_its_sources() -> None:
+    found = accuracy([_batch([0, 1]), _batch([2])], [_batch([0, 5]), _batch([5])], np.array([0, 1, 3]))
+    assert (found.metric, found.value, found.reference) == ("top1_accuracy", 2 / 3, 1 / 3)
 
 
 def _batch(classes: range | list[int]) -> Tensors:

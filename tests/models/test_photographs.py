@@ -20,10 +20,10 @@ def evaluation() -> np.ndarray:
 
 def test_no_photograph_is_in_two_sets(load: np.ndarray, evaluation: np.ndarray) -> None:
     assert not set(photographs.LOAD) & set(photographs.EVALUATION)
-    assert len({image.tobytes() for image in (*load, *evaluation)}) == len(load) + len(evaluation) == 128
+    assert len({image.tobytes() for image in (*load, *evaluation)}) == len(load) + len(evaluation) == 144
 
 
-def test_eight_neighbours_are_of_eight_photographs(load: np.ndarray) -> None:
+def test_neighbours_are_of_different_photographs(load: np.ndarray) -> None:
     for image, name in zip(load, photographs.LOAD, strict=False):
         np.testing.assert_array_equal(image, photographs.whole(name)[0])
 
@@ -45,5 +45,5 @@ def test_pixels_are_normalized_as_imagenets(load: np.ndarray) -> None:
 
 
 def test_an_absent_photograph_says_what_to_do() -> None:
-    with pytest.raises(FileNotFoundError, match=r"^photograph no\.png: in neither .*; make setup$"):
+    with pytest.raises(FileNotFoundError, match=r"^photograph no\.png: in none of .*; make setup$"):
         photographs.whole("no.png")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from models import photographs
-from models.agreement import agreement
+from models.agreement import accuracy, agreement
 from models.made_weights import made
-from models.pair import ModelPair, TensorSpec
+from models.pair import ModelPair, Quality, Tensors, TensorSpec
 from models.zoo.mobilenet_v2 import package
 
 PACKAGES = (package.PUBLISHED.package, "numpy", "safetensors", "torch", *photographs.PACKAGES)
@@ -29,8 +30,12 @@ def pair() -> ModelPair:
         parity_inputs=photographs.parity_inputs,
         load_inputs=photographs.load_inputs,
         evaluation_inputs=photographs.evaluation_inputs,
-        quality=agreement,
+        quality=_quality,
     )
+
+
+def _quality(outputs: Sequence[Tensors], reference: Sequence[Tensors]) -> tuple[Quality, ...]:
+    return (*agreement(outputs, reference), accuracy(outputs, reference, photographs.evaluation_classes()))
 
 
 def _weights() -> Path:
