@@ -29,7 +29,7 @@ def test_what_8_bits_cannot_hold_stays_float_and_the_answers_stay_good(
     precisions = _precisions(content)
     assert {kind for kind in quantized if "INT8" not in precisions[kind]} == set()
     assert {kind for kind in float_ if precisions[kind] != {"FLOAT32"}} == set()
-    loaded = runtimes.load("tflite", made.folder, made.manifest, 1)
+    loaded = runtimes.load("litert", made.folder, made.manifest, 1)
     cases = artifacts.reference(model).evaluation
     answers = [loaded.infer(case.inputs) for case in cases]
     quality = {each.metric: each.value for each in pair.quality(answers, [case.outputs for case in cases])}
