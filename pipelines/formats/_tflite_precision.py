@@ -50,7 +50,7 @@ def int8_static(converter: Any, matched: Matched) -> bytes:
     debugger = tf.lite.experimental.QuantizationDebugger(
         converter=converter, debug_options=options(denylisted_ops=sorted(left_out))
     )
-    loud = _loud(bytes(debugger.calibrated_model), inputs[:LOOKED_AT]) if PRODUCT not in left_out else []
+    loud = _loud(bytes(debugger.calibrated_model), inputs[:LOOKED_AT])
     debugger.options = options(denylisted_ops=sorted(left_out), denylisted_nodes=loud)
     return bytes(debugger.get_nondebug_quantized_model())
 
