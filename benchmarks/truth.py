@@ -1,4 +1,4 @@
-"""`python -m benchmarks.truth`: our figures beside what is known to be true, on one machine in one go (25 minutes).
+"""`python -m benchmarks.truth`: our figures beside what is known to be true, on one machine in one go (an hour).
 
 Prints a table; writes `benchmarks/results/truth.json` and `docs/truth.md`. With `--only`, the other parts' rows there
 stay as they are, under the date they were measured; with `--rehearse`, windows are short and nothing is written. Exit

@@ -30,9 +30,10 @@ _PARTS = """
 - **b**: the server draws a delay for each request and writes down what it really was: from the instant the kernel
   received the request to the instant the answer was written. Latency as a user has it (from the intended instant) is
   held against that.
-- **c**, **d**: each trial starts two fresh processes of a server that burns CPU on every request, and compares them by
-  interleaved blocks, as a run does. In d one of them costs 5 % more CPU per request, all of the request counted. Which
-  of the two is started first, and which is listed and warmed up first, goes by turns over the trials.
+- **c**, **d**: each trial starts two servers that burn CPU on every request, six fresh copies of each, and compares
+  them by interleaved blocks, as a run does. In d one of the two costs 5 % more CPU per request, all of the request
+  counted: how much more it has to burn for that is measured beforehand, in interleaved blocks too. Which is started
+  first, and which is listed and warmed up first, goes by turns over the trials.
 - **e**: what the generator itself costs, and how late it sends; its ceiling beside that of Locust's FastHttpUser.
 - **f**: the server takes 5 ms for each request, strictly one after another. Its ceiling is what it measured of itself:
   requests by the seconds it was busy. Arrivals are constant, since only then it is the highest rate that holds a bound

@@ -32,11 +32,12 @@ def model_packages(name: str) -> tuple[str, ...]:
 
 
 def sources(folder: Path) -> list[Path]:
-    """The files below a folder, without what Python and editors leave there."""
+    """The files below a folder, without what Python and editors leave there, and what is for people to read (`.md`)."""
     return [
         path
         for path in folder.rglob("*")
         if path.is_file()
+        and path.suffix != ".md"
         and not any(part == "__pycache__" or part[0] == "." for part in path.parts[len(folder.parts) :])
     ]
 

@@ -35,7 +35,7 @@ class Standing:
     """A server that runs whatever we do: it is neither frozen nor ended."""
 
     url: str
-    read_usage: Callable[[], Usage | None]
+    read_usage: Callable[[], Usage | None] = lambda: None
 
     def usage(self) -> Usage | None:
         """As `read_usage` has it: None where it cannot be seen."""
@@ -68,19 +68,18 @@ def cell(model: str, server: str, protocol: str) -> Cell:
     return Cell(model, NOWHERE, NOWHERE, NOWHERE, server, protocol)
 
 
-def running(
-    cell: Cell, url: str, served_name: str, inputs: Sequence[Tensors], read_usage: Callable[[], Usage | None]
-) -> Running:
-    """The server with its answers at rest, which its answers under load are held against.
+def running(cell: Cell, copies: Sequence[Standing], served_name: str, inputs: Sequence[Tensors]) -> Running:
+    """The server with its answers at rest, which its answers under load are held against; its copies take turns.
 
     Where it answers the same request differently, nothing can be held against it. Raises `ProtocolError` with the
     server's words where it refuses a request, and `NotReady` where it does not answer.
     """
-    client = protocols.load(cell.protocol)
+    client, (first, *others) = protocols.load(cell.protocol), copies
+    url = first.url
     cases = [Case(each, client.infer(url, served_name, each, TIMEOUT_S)) for each in inputs]
     again = client.infer(url, served_name, inputs[0], TIMEOUT_S)
     steady = parity.compare(fit(again, cases[0].outputs), cases[0].outputs, parity.TOLERANCE).passed
-    return Running(cell, served_name, Standing(url, read_usage), cases, checked=steady)
+    return Running(cell, served_name, first, cases, checked=steady, others=tuple(others))
 
 
 def experiment(name: str, model: str, protocol: str, load: Load) -> Experiment:

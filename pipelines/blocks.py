@@ -16,6 +16,7 @@ def figures(
     server_cpu_s: float | None,
     generator_cpu_fraction: float,
     attempt: int = 0,
+    server_copy: int = 0,
     machine: results.Machine | None = None,
 ) -> results.BlockFigures:
     """`seen` is of this block's samples; `server_cpu_s` is what the server used meanwhile, None where unknown.
@@ -25,6 +26,7 @@ def figures(
     return results.BlockFigures(
         round=round_,
         attempt=attempt,
+        server_copy=server_copy,
         requests=seen.requests,
         errors=seen.errors,
         achieved_rps=seen.requests_per_s,
@@ -51,6 +53,7 @@ def of_event(event: BlockMeasured, seen: samples.Figures) -> results.BlockFigure
         seen,
         round_=event.round,
         attempt=event.attempt,
+        server_copy=event.server_copy,
         server_cpu_s=event.server_cpu_s,
         generator_cpu_fraction=event.generator_cpu_fraction,
         machine=event.machine,

@@ -12,12 +12,13 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from pipelines.bench import Standing
     from serving.engines.processes import ChildProcess
 
 MODEL = "burner"
@@ -105,6 +106,14 @@ def running(iterations: int, cpus: tuple[int, ...], log: Path) -> Iterator[Child
         yield server
     finally:
         server.end()
+
+
+def copies(count: int, iterations: int, cpus: tuple[int, ...], log: Path, servers: ExitStack) -> tuple[Standing, ...]:
+    """So many burners on those cores, up until `servers` is closed. Raises `DidNotStart`."""
+    from pipelines.bench import Standing
+
+    started = (servers.enter_context(running(iterations, cpus, log)) for _ in range(count))
+    return tuple(Standing(each.url, each.usage) for each in started)
 
 
 def _listens(url: str) -> bool:

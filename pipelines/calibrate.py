@@ -17,15 +17,18 @@ from loadtests.block import Arrivals
 from loadtests.errors import LoadTestError
 from loadtests.launch import Generator
 from pipelines import bench, rounds
+from pipelines.bench import Standing
 from pipelines.experiment import Load, Workload
 from pipelines.progress import Display
 from pipelines.results import Comparison, Results
 from pipelines.store import RunFolder
 from serving import engines
-from serving.engines.contract import Usage
 
 MODEL = "trial"
-WARMUP_S = 3.0
+WARMUP_S = 1.0
+"""Of each copy: what is compared here answers as it always will after a few requests."""
+COPIES = 6
+"""Of each server, where a trial starts them: one start in ten was 4 % dearer or cheaper as long as it lived."""
 MAX_REPEATS, REPEATED = 8, 0.5
 """Rounds measured again because another program spoiled them, and of all rounds the fraction where that is more: more
 than a run's, which has other loads to go on to."""
@@ -33,18 +36,17 @@ than a run's, which has other loads to go on to."""
 
 @dataclass(frozen=True)
 class Arm:
-    """A running server, and how it is loaded."""
+    """A server that runs, and how it is loaded."""
 
     name: str
     """What it is called in comparisons; each arm of a trial has its own."""
-    url: str
+    copies: tuple[Standing, ...]
+    """The server, or several starts of it, which are measured by turns."""
     protocol: str
     model: str
     payloads: Path
     """An `.npz` of `loadtests.payloads.save`; all arms of a trial have the same requests and the same arrivals."""
     arrivals: Arrivals
-    usage: Callable[[], Usage] | None = None
-    """CPU and memory of the server so far; None where it is not ours to look into."""
     cpus: tuple[int, ...] = ()
     """The cores it is on; empty where that is not known."""
 
@@ -88,10 +90,7 @@ def measured(
     )
     asked = bench.experiment("trial", MODEL, first.protocol, load)
     inputs = payloads.load(first.payloads)
-    servers = [
-        bench.running(bench.cell(MODEL, arm.name, arm.protocol), arm.url, arm.model, inputs, arm.usage or _unseen)
-        for arm in arms
-    ]
+    servers = [bench.running(bench.cell(MODEL, arm.name, arm.protocol), arm.copies, arm.model, inputs) for arm in arms]
     names = {each.cell.id: arm.name for each, arm in zip(servers, arms, strict=True)}
     console = Console(file=_Lines(say), width=200)
     left = bench.time_left(asked, len(arms))
@@ -106,10 +105,6 @@ def measured(
             raise LoadTestError(f"{names[cell.id]}: {cell.reason}", cell.detail or "")
     comparisons = [found.model_copy(update={"a": names[found.a], "b": names[found.b]}) for found in results.comparisons]
     return comparisons, results
-
-
-def _unseen() -> None:
-    return None
 
 
 class _Lines(io.StringIO):

@@ -57,11 +57,12 @@ def _expect(sitting: Sitting) -> None:
     )
 
 
-def _turn(sitting: Sitting, running: Running, asked: Capacity) -> None:
-    """One trial; the cell fails where its server does not survive it."""
-    cell = running.cell
+def _turn(sitting: Sitting, server: Running, asked: Capacity) -> None:
+    """One trial, of the copy whose turn it is; the cell fails where its server does not survive it."""
+    cell = server.cell
     ahead = trials.next_trial(sitting.journal.events, cell, sitting.experiment)
     assert ahead is not None
+    running = server.copies[len(trials.finished_trials(sitting.journal.events, cell)) % len(server.copies)]
     try:
         with drive.awake(running):
             rate_rps = ahead.rate_rps or _start_rps(sitting, running, asked)

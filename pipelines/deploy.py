@@ -15,18 +15,19 @@ from serving.errors import DidNotStart, ServingError
 
 
 def start(sitting: Sitting, candidate: Candidate, stack: ExitStack) -> Running | None:
-    """Start the candidate's server, as often as cold starts are asked for, and leave the last one up and paused.
+    """Start the candidate's server, as often as cold starts are asked for, and leave the last `copies` up and paused.
 
-    The server goes when `stack` is closed. None where the cell failed, which is then in the journal.
+    They go when `stack` is closed. None where the cell failed, which is then in the journal.
     """
     cell, journal = candidate.cell, sitting.journal
     sitting.display.step("deploy", cell.id)
     try:
-        deployment = _cold_starts(sitting, candidate, stack)
-        running = Running(cell, candidate.artifact.manifest.id, deployment, candidate.reference.load)
+        first, *others = _cold_starts(sitting, candidate, stack)
+        running = Running(cell, candidate.artifact.manifest.id, first, candidate.reference.load, others=tuple(others))
+        first.resume()
         if (cell.id, "served") not in history.checked(journal.events):
             _check(sitting, running, candidate.reference)
-        deployment.pause()
+        first.pause()
     except DidNotStart as exc:
         sitting.fail(cell, "deploy", str(exc), exc.detail)
     except WrongAnswer as exc:
@@ -38,7 +39,8 @@ def start(sitting: Sitting, candidate: Candidate, stack: ExitStack) -> Running |
     return None
 
 
-def _cold_starts(sitting: Sitting, candidate: Candidate, stack: ExitStack) -> Deployment:
+def _cold_starts(sitting: Sitting, candidate: Candidate, stack: ExitStack) -> list[Deployment]:
+    """Each start from nothing, with all that are up already paused; returns those that stay up, paused too."""
     cell, known = candidate.cell, history.deployed(sitting.journal.events)
     first = candidate.reference.parity[0]
     probe = served.probe(
@@ -48,12 +50,17 @@ def _cold_starts(sitting: Sitting, candidate: Candidate, stack: ExitStack) -> De
     def deploy() -> AbstractContextManager[Deployment]:
         return sitting.engine.deploy(candidate.server, candidate.artifact.folder, sitting.budget, probe, cell.protocol)
 
-    seconds = []
+    seconds, staying = [], []
     if cell.id not in known:
-        for _ in range(sitting.experiment.cold_starts - 1):
+        for _ in range(sitting.experiment.cold_starts - sitting.experiment.copies):
             with deploy() as deployment:
                 seconds.append(deployment.cold_start_s)
-    deployment = stack.enter_context(deploy())
+    for _ in range(sitting.experiment.copies):
+        deployment = stack.enter_context(deploy())
+        seconds.append(deployment.cold_start_s)
+        idle_bytes = deployment.usage().memory_bytes
+        deployment.pause()
+        staying.append(deployment)
     if cell.id not in known:
         prepared = candidate.prepared
         deploy_record = results.Deploy(
@@ -61,12 +68,12 @@ def _cold_starts(sitting: Sitting, candidate: Candidate, stack: ExitStack) -> De
             image_digest=prepared.digest,
             image_bytes=prepared.total_bytes,
             image_base_bytes=prepared.base_bytes,
-            cold_start_s=(*seconds, deployment.cold_start_s),
-            memory_idle_bytes=deployment.usage().memory_bytes,
+            cold_start_s=tuple(seconds),
+            memory_idle_bytes=idle_bytes,
             memory_peak_bytes=None,
         )
         sitting.journal.add(Deployed(cell=cell.id, deploy=deploy_record))
-    return deployment
+    return staying
 
 
 def _check(sitting: Sitting, running: Running, reference: Reference) -> None:

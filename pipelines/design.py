@@ -34,6 +34,12 @@ def order(arms: Sequence[T], seed_parts: Sequence[object], round_: int) -> list[
     return [letters[index] for index in rows[at]]
 
 
+def turn(arms: int, copies: int, round_: int) -> int:
+    """Which copy of every arm is measured in a round, from 0: each in turn, and in every place of the order alike."""
+    period_, at = divmod(round_, period(arms))
+    return (at + period_) % copies
+
+
 def _mirrored_pairs(n: int) -> list[list[list[int]]]:
     """The rows of a Williams design of n letters, each beside its mirror image.
 

@@ -184,6 +184,8 @@ class Experiment(Strict):
     """Of fp32; what other precisions may deviate is theirs (`parity.TOLERANCES`)."""
     """Largest error of any hop, relative to the largest reference output."""
     cold_starts: int = Field(default=3, gt=0, le=100)
+    copies: int = Field(default=1, gt=0, le=16)
+    """How many of the servers so started stay up, and are measured by turns: their differences then average out."""
     export_timeout_s: Seconds = 900.0
     load: Load
 
@@ -191,6 +193,8 @@ class Experiment(Strict):
     def _unambiguous(self) -> Experiment:
         for field in ("models", "frameworks", "formats", "variants", "servers", "protocols"):
             _no_duplicates(field, getattr(self, field) or ())
+        if self.copies > self.cold_starts:
+            raise ValueError(f"copies is {self.copies}, but only {self.cold_starts} are started: raise cold_starts")
         _no_duplicates("load.workloads", tuple(workload.name for workload in self.load.workloads))
         for workload in self.load.workloads:
             for model in workload.models or ():

@@ -49,6 +49,8 @@ class BlockMeasured(Event):
     workload: str
     round: int
     attempt: int
+    server_copy: int = 0
+    """Which of the server's copies it was of."""
     samples: str
     offered_rps: float | None
     duration_s: float

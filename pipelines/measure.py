@@ -34,10 +34,11 @@ def measure(sitting: Sitting, running: Sequence[Running]) -> None:
             return
         for workload in design.order(workloads, (seed, model), round_):
             order = design.order(arms, (seed, model, workload.name), round_)
+            copy = design.turn(len(arms), len(running[0].copies), round_)
             while (
                 standing and workload in ahead and (attempt := _attempt(sitting, model, workload, round_)) is not None
             ):
-                standing = _round(sitting, _in_order(standing, order), workload, round_, attempt)
+                standing = _round(sitting, _in_order(standing, order), copy, workload, round_, attempt)
 
 
 def _rounds(sitting: Sitting, standing: Sequence[Running], workload: Workload) -> int:
@@ -74,9 +75,9 @@ def _in_order(standing: Sequence[Running], order: Sequence[str]) -> list[Running
 
 
 def _round(
-    sitting: Sitting, running: Sequence[Running], workload: Workload, round_: int, attempt: int
+    sitting: Sitting, running: Sequence[Running], copy: int, workload: Workload, round_: int, attempt: int
 ) -> list[Running]:
-    """One block of each, in the order given; returns those still standing."""
+    """One block of that copy of each, in the order given; returns those still standing."""
     load, model = sitting.experiment.load, running[0].cell.model
     standing = []
     for each in running:
@@ -85,7 +86,7 @@ def _round(
             continue
         sitting.display.step("block", f"{each.cell.id}  {workload.name}, round {round_ + 1}")
         try:
-            _measure_block(sitting, each, workload, round_, attempt)
+            _measure_block(sitting, each, copy, workload, round_, attempt)
         except (ServingError, LoadTestError) as exc:
             sitting.fail(each.cell, "load", str(exc), exc.detail or each.deployment.logs())
         except served.WrongAnswer as exc:
@@ -104,9 +105,9 @@ def _round(
     return standing
 
 
-def _measure_block(sitting: Sitting, running: Running, workload: Workload, round_: int, attempt: int) -> None:
+def _measure_block(sitting: Sitting, server: Running, copy: int, workload: Workload, round_: int, attempt: int) -> None:
     """Raises `ServerGone`, `LoadTestError`, or `WrongAnswer` where a sampled response deviates."""
-    cell, load = running.cell, sitting.experiment.load
+    running, cell, load = server.copies[copy], server.cell, sitting.experiment.load
     with drive.awake(running):
         block = drive.block(
             sitting,
@@ -127,6 +128,7 @@ def _measure_block(sitting: Sitting, running: Running, workload: Workload, round
         workload=workload.name,
         round=round_,
         attempt=attempt,
+        server_copy=copy,
         samples=str(Path(result.samples).relative_to(sitting.folder.path)),
         offered_rps=result.offered_rps,
         duration_s=block.duration_s,

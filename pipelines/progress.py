@@ -49,7 +49,7 @@ class TimeLeft:
         guess_s = {
             **FIRST_GUESS_S,
             "deploy": FIRST_GUESS_S["deploy"] * asked.cold_starts,
-            "warm-up": asked.load.warmup_s + BLOCK_OVERHEAD_S,
+            "warm-up": (asked.load.warmup_s + BLOCK_OVERHEAD_S) * asked.copies,
             "block": fmean(lengths_s or [asked.load.block_s]) + BLOCK_OVERHEAD_S,
             "capacity": fmean([search.trial_s for search in asked.load.capacity] or [0.0]) + BLOCK_OVERHEAD_S,
         }

@@ -127,6 +127,8 @@ class BlockFigures(Record):
     round: int
     attempt: int
     """0, or how often the round had been repeated when this one was measured."""
+    server_copy: int = 0
+    """Which of the server's copies it was of, where it was started several times."""
     requests: int
     errors: int
     achieved_rps: float

@@ -24,7 +24,7 @@ from serving.engines import owner
 
 BURN_S = 0.002
 BURN_RPS = 150.0
-BLOCK_S = 0.5
+BLOCK_S = 0.1
 INJECTED = 1.05
 CPU = "cpu_ms_per_request"
 RESOLVED_IN_S = (15.0, 30.0, 60.0, 120.0, 300.0)
@@ -129,8 +129,8 @@ def _trial(
         arms = []
         for name, factor in zip(names, (1.0, more), strict=True):
             log = scratch / "logs" / f"{name}.log"
-            server = stack.enter_context(burner.running(round(iterations * factor), cpus, log))
-            arms.append(Arm(name, server.url, PROTOCOL, burner.MODEL, requests, Open(BURN_RPS), server.usage, cpus))
+            copies = burner.copies(calibrate.COPIES, round(iterations * factor), cpus, log, stack)
+            arms.append(Arm(name, copies, PROTOCOL, burner.MODEL, requests, Open(BURN_RPS), cpus))
         say(f"{names[0]} against {names[1]}, {budget_s:.0f} s of blocks")
         comparisons, seen = calibrate.measured(
             arms, generator, budget_s=budget_s, block_s=BLOCK_S, seed=round(more * 100), say=say

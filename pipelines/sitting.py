@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -84,7 +84,7 @@ class Endpoint(Protocol):
 
 @dataclass(frozen=True)
 class Running:
-    """A server that is up; it is paused whenever another one is measured."""
+    """A server that is up, maybe in several copies; each is paused whenever another one is measured."""
 
     cell: Cell
     served_name: str
@@ -93,3 +93,10 @@ class Running:
     """What it is asked under load, and the right answers."""
     checked: bool = True
     """Whether sampled responses are compared with them: not where equal requests get different answers."""
+    others: tuple[Endpoint, ...] = ()
+    """Further copies of `deployment`, each started by itself: one may be slower than another as long as it lives."""
+
+    @property
+    def copies(self) -> tuple[Running, ...]:
+        """Each copy as a server that is measured by itself."""
+        return tuple(replace(self, deployment=each, others=()) for each in (self.deployment, *self.others))

@@ -49,7 +49,7 @@ def reach(targets: Targets, seed: int) -> tuple[list[Running], str]:
     for url, served, name, read in zip(urls, models, _names(urls), readers or [_unseen] * len(urls), strict=True):
         cell = bench.cell(model, name, targets.protocol)
         try:
-            servers.append(bench.running(cell, url, served, inputs, read))
+            servers.append(bench.running(cell, [bench.Standing(url, read)], served, inputs))
         except NotReady:
             raise
         except ProtocolError as exc:

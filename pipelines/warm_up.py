@@ -18,7 +18,7 @@ from pipelines.sitting import Running, Sitting
 from serving.errors import ServingError
 
 WINDOW_S = 0.5
-"""Shared by the workloads."""
+"""Shared by the workloads; a fifth of `warmup_s` where that is shorter."""
 LEAST_WINDOWS = 4
 TREND = 0.05
 
@@ -55,8 +55,7 @@ def warm_up(sitting: Sitting, running: Sequence[Running]) -> list[Running]:
     for each in running:
         sitting.display.step("warm-up", each.cell.id)
         try:
-            with drive.awake(each):
-                found = _warm_up(sitting, each)
+            found = _longest([_warm_up(sitting, copy) for copy in each.copies])
         except (ServingError, LoadTestError) as exc:
             sitting.fail(each.cell, "warm-up", str(exc), exc.detail)
         else:
@@ -65,12 +64,20 @@ def warm_up(sitting: Sitting, running: Sequence[Running]) -> list[Running]:
     return warm
 
 
+def _longest(copies: Sequence[results.WarmUp]) -> results.WarmUp:
+    """One for all copies: as long as the longest took, and stationary where all became so."""
+    longest = max(copies, key=lambda each: each.seconds)
+    return longest.model_copy(update={"stationary": all(each.stationary for each in copies)})
+
+
 def _warm_up(sitting: Sitting, running: Running) -> results.WarmUp:
-    most = max(1, round(sitting.experiment.load.warmup_s / WINDOW_S))
-    window_s = min(WINDOW_S, sitting.experiment.load.warmup_s)
+    longest_s = sitting.experiment.load.warmup_s
+    window_s = min(WINDOW_S, longest_s / (LEAST_WINDOWS + 1))
+    most = round(longest_s / window_s)
     windows: list[Window] = []
-    while len(windows) < most and not stationary(windows):
-        windows.append(_window(sitting, running, window_s))
+    with drive.awake(running):
+        while len(windows) < most and not stationary(windows):
+            windows.append(_window(sitting, running, window_s))
     return results.WarmUp(seconds=len(windows) * window_s, windows=len(windows), stationary=stationary(windows))
 
 

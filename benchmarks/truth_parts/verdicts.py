@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 import numpy as np
 
+from benchmarks.errors import LoadFailed
 from benchmarks.truth_parts.row import Row
 from benchmarks.truth_parts.stand import Stand
 from loadtests import payloads
-from loadtests.block import Block, Open
+from loadtests.block import Open
 from pipelines import burner, calibrate
 from pipelines.results import Comparison
-from serving.engines.processes import ChildProcess
 
 RATE_RPS = 500.0
 BURN_S = 0.0005
@@ -31,7 +31,8 @@ FOUND = 0.85
 SPOILED = 0.10
 """Of the trials, the most that may end without comparisons; no bar of a few trials speaks for all."""
 HEADLINES = ("cpu_ms_per_request", "latency_ms.p50")
-WEIGHED_S = 2.0
+WEIGHED_S = 20.0
+"""Of blocks, to tell how much CPU the burnt part of a request is."""
 BASE, OTHER = "base", "other"
 
 
@@ -62,7 +63,7 @@ def same(stand: Stand, asked: Trials) -> Iterator[Row]:
 def slower(stand: Stand, asked: Trials) -> Iterator[Row]:
     """The same, but one of them burns so much more that a request costs 5 % more CPU in all."""
     iterations = burner.iterations_for(BURN_S)
-    more, injected = _costlier(stand, iterations)
+    more, injected = _costlier(stand, asked, iterations)
     found = _trials(stand, asked, "5 % more", iterations, more)
     right = [trial for trial in found if _different(trial["comparisons"], slower=True)]
     spoiled = sum(not trial["comparisons"] for trial in found)
@@ -85,9 +86,7 @@ def _trials(stand: Stand, asked: Trials, doing: str, base: int, other: int) -> l
         begun = time.perf_counter()
         with ExitStack() as servers:
             started, listed = places(number)
-            arms = {
-                name: _arm(stand, name, servers.enter_context(_burner(stand, iterations[name]))) for name in started
-            }
+            arms = {name: _arm(stand, name, iterations[name], servers) for name in started}
             comparisons, results = calibrate.measured(
                 [arms[name] for name in listed],
                 stand.generator,
@@ -144,39 +143,27 @@ def _tally(found: list[dict[str, Any]], spoiled: int) -> str:
     return f"; by metric {', '.join(shown)}; {spoiled} spoiled; {seconds:.0f} s measured a trial (median)"
 
 
-def _costlier(stand: Stand, iterations: int) -> tuple[int, float]:
+def _costlier(stand: Stand, asked: Trials, iterations: int) -> tuple[int, float]:
     """(iterations for 5 % more CPU per request, the ratio so injected).
 
-    CPU per request is a + b × iterations; one server with them and one with twice as many tell a and b.
+    CPU per request is a + b × iterations; servers with them and with twice as many, measured in turn, have the ratio
+    1 + b × iterations / (a + b × iterations). Raises `LoadFailed` where others spoiled that.
     """
-    stand.say("what a request costs")
-    once_s, twice_s = (_cpu_s(stand, count) for count in (iterations, 2 * iterations))
-    each_s = (twice_s - once_s) / iterations
-    more = iterations + round(MORE * once_s / each_s)
-    return more, 1 + (more - iterations) * each_s / once_s
+    stand.say("what the burnt part of a request costs")
+    with ExitStack() as servers:
+        arms = [_arm(stand, name, count, servers) for name, count in ((OTHER, 2 * iterations), (BASE, iterations))]
+        found = calibrate.trial(arms, stand.generator, budget_s=WEIGHED_S, block_s=asked.block_s, seed=0)
+    burnt = next((to_base(each).ratio - 1 for each in found if each.metric == HEADLINES[0]), None)
+    if burnt is None:
+        raise LoadFailed("other programs spoiled the weighing of the burnt part of a request")
+    more = round(MORE * iterations / burnt)
+    return iterations + more, 1 + more / iterations * burnt
 
 
-def _cpu_s(stand: Stand, iterations: int) -> float:
-    """CPU of the server per request."""
-    with _burner(stand, iterations) as server:
-        arm = _arm(stand, BASE, server)
-        block = Block(
-            arm.url, arm.protocol, arm.model, str(arm.payloads), Open(RATE_RPS / 2), WEIGHED_S,
-            seed=0, samples=str(stand.folder / "samples.parquet"),
-        )  # fmt: skip
-        stand.generator.run(block)
-        before = server.usage()
-        result = stand.generator.run(block)
-        return float(server.usage().cpu_s - before.cpu_s) / result.requests
-
-
-def _burner(stand: Stand, iterations: int) -> AbstractContextManager[ChildProcess]:
-    return burner.running(iterations, (stand.server_core,), stand.folder / "burner.log")
-
-
-def _arm(stand: Stand, name: str, server: ChildProcess) -> calibrate.Arm:
+def _arm(stand: Stand, name: str, iterations: int, servers: ExitStack) -> calibrate.Arm:
+    """Copies of a burner, up until `servers` is closed."""
     requests = stand.folder / "burner.npz"
     payloads.save(requests, [{burner.INPUT: np.zeros(burner.SHAPE, np.float32)}])
-    return calibrate.Arm(
-        name, server.url, "oip-http", burner.MODEL, requests, Open(RATE_RPS), server.usage, (stand.server_core,)
-    )
+    cores, log = (stand.server_core,), stand.folder / "burner.log"
+    copies = burner.copies(calibrate.COPIES, iterations, cores, log, servers)
+    return calibrate.Arm(name, copies, "oip-http", burner.MODEL, requests, Open(RATE_RPS), cores)

@@ -43,7 +43,7 @@ def test_one_worker_of_five_milliseconds_is_never_said_to_serve_more_than_200_a_
     cell = bench.cell("m", "one_worker", "oip-http")
     on = bench.Bench(folder, generator, engines.load("process", tmp_path, tmp_path), (min(os.sched_getaffinity(0)),))
     with serving("one_worker") as url, Display(Console(quiet=True), bench.time_left(asked, 1)) as display:
-        bench.sit(asked, [bench.running(cell, url, "m", inputs, lambda: None)], on, display)
+        bench.sit(asked, [bench.running(cell, [bench.Standing(url)], "m", inputs)], on, display)
     [found] = bench.assembled(asked, [cell], folder, {}).cells
     assert found.capacity
     assert found.capacity.rps, found.capacity.reason

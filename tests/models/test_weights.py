@@ -99,9 +99,9 @@ def test_a_fingerprint_does_not_change_with_the_place(tmp_path: Path) -> None:
     assert here == there
 
 
-def test_what_python_leaves_behind_is_no_source(tmp_path: Path) -> None:
+def test_what_python_leaves_behind_and_what_people_read_is_no_source(tmp_path: Path) -> None:
     _folder(tmp_path / "__pycache__")
-    for name in ("model.py", ".model.py.swp", "__pycache__/model.pyc"):
+    for name in ("model.py", "README.md", ".model.py.swp", "__pycache__/model.pyc"):
         (tmp_path / name).touch()
     assert fingerprint.sources(tmp_path) == [tmp_path / "model.py"]
 

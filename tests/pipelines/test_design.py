@@ -7,7 +7,7 @@ from itertools import pairwise, permutations
 
 import pytest
 
-from pipelines.design import order, period
+from pipelines.design import order, period, turn
 
 SEED = (20, "digits_cnn", "steady")
 
@@ -24,6 +24,14 @@ def test_in_one_period_every_arm_has_every_place_and_follows_every_other_equally
     assert places == Counter({(arm, place): squares for arm in arms for place in range(len(arms))})
     follows = Counter(pair for row in rows for pair in pairwise(row))
     assert follows == Counter(dict.fromkeys(permutations(arms, 2), squares))
+
+
+@pytest.mark.parametrize("arms", ["A", "AB", "ABC", "ABCD"])
+@pytest.mark.parametrize("copies", [1, 2, 3, 4, 6])
+def test_every_copy_has_its_turn_equally_often_and_at_every_place_of_the_order(arms: str, copies: int) -> None:
+    length = period(len(arms))
+    turns = Counter((round_ % length, turn(len(arms), copies, round_)) for round_ in range(length * copies))
+    assert turns == Counter({(at, copy): 1 for at in range(length) for copy in range(copies)})
 
 
 @pytest.mark.parametrize("arms", ["AB", "ABC", "ABCD", "ABCDE"])

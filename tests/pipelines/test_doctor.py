@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from loadtests.block import Open
 from loadtests.errors import LoadTestError
 from loadtests.launch import Generator
 from pipelines import burner, calibrate, self_calibration, trust
+from pipelines.bench import Standing
 from pipelines.calibrate import Arm
 from pipelines.environment import usable_cpus
 from pipelines.results import Comparison, Trust
@@ -81,24 +83,37 @@ def test_four_times_the_measuring_halves_what_is_resolvable() -> None:
     assert found[60.0] == pytest.approx(math.exp(2.8 * 0.02 / math.sqrt(15)))
 
 
-def test_a_trial_measures_running_servers_in_turn(tmp_path: Path) -> None:
-    cpus = usable_cpus()
+def cpu_s(arm: Arm) -> list[float]:
+    """What each copy has used so far."""
+    return [used.cpu_s for used in (copy.usage() for copy in arm.copies) if used]
+
+
+def test_a_trial_measures_the_copies_of_running_servers_in_turn(tmp_path: Path) -> None:
+    cpus = tuple(usable_cpus())
     requests = tmp_path / "requests.npz"
     payloads.save(requests, [{"x": np.ones((1, 8), np.float32)}])
     said: list[str] = []
-    with (
-        burner.running(20_000, tuple(cpus[-1:]), tmp_path / "a.log") as a,
-        burner.running(60_000, tuple(cpus[-1:]), tmp_path / "b.log") as b,
-        Generator(tuple(cpus[:1]), tmp_path / "generator.log") as generator,
-    ):
+    with ExitStack() as servers, Generator(cpus[:1], tmp_path / "generator.log") as generator:
         arms = [
-            Arm(name, server.url, "oip-http", burner.MODEL, requests, Open(100.0), server.usage, tuple(cpus[-1:]))
-            for name, server in (("light", a), ("heavy", b))
+            Arm(
+                name,
+                burner.copies(2, iterations, cpus[-1:], tmp_path / f"{name}.log", servers),
+                "oip-http",
+                burner.MODEL,
+                requests,
+                Open(100.0),
+                cpus[-1:],
+            )
+            for name, iterations in (("light", 20_000), ("heavy", 60_000))
         ]
+        assert len({copy.url for arm in arms for copy in arm.copies}) == 4
+        idle_s = cpu_s(arms[1])
         _, seen = calibrate.measured(arms, generator, budget_s=4.0, block_s=0.5, seed=1, say=said.append)
+        assert all(after > before + 0.1 for before, after in zip(idle_s, cpu_s(arms[1]), strict=True))
     light, heavy = seen.cells
     assert (light.server, heavy.server) == ("light", "heavy")
     assert len(light.loads[0].blocks) == len(heavy.loads[0].blocks) >= 4
+    assert [block.server_copy for block in light.loads[0].blocks[:4]] == [0, 1, 1, 0]
     assert light.loads[0].cpu_ms_per_request is not None
     assert heavy.loads[0].cpu_ms_per_request is not None
     assert heavy.loads[0].cpu_ms_per_request > light.loads[0].cpu_ms_per_request
@@ -108,7 +123,7 @@ def test_a_trial_measures_running_servers_in_turn(tmp_path: Path) -> None:
 def test_a_trial_of_a_server_that_is_gone_says_so(tmp_path: Path) -> None:
     requests = tmp_path / "requests.npz"
     payloads.save(requests, [{"x": np.ones((1, 8), np.float32)}])
-    arm = Arm("gone", "http://127.0.0.1:1", "oip-http", "m", requests, Open(100.0))
+    arm = Arm("gone", (Standing("http://127.0.0.1:1"),), "oip-http", "m", requests, Open(100.0))
     with Generator((0,), tmp_path / "generator.log") as generator, pytest.raises(LoadTestError, match="refused"):
         calibrate.trial([arm, arm], generator, budget_s=4.0, block_s=0.5, seed=1)
 

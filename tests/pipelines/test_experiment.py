@@ -80,6 +80,7 @@ def test_an_experiment_survives_being_written_down() -> None:
             {"load": {**GOOD["load"], "capacity": [{"slo": {"p99_ms": 9}}, {"slo": {"p50_ms": 9}}]}},
             "load.capacity: model 'digits_cnn' has more than one search",
         ),
+        ({"cold_starts": 2, "copies": 3}, "copies is 3, but only 2 are started: raise cold_starts"),
         ({"name": "../escape"}, "name: string should match pattern"),
         ({"frameworks": ["jax"]}, "frameworks.0: input should be 'torch' or 'tensorflow' (found 'jax')"),
     ],

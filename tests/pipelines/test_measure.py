@@ -34,9 +34,8 @@ CELLS = tuple(Cell("m", "torch", name, "fp32", "s", "oip-http") for name in ("a"
 class Server:
     """Uses 1 ms of CPU a request, spread as told."""
 
-    url = "http://127.0.0.1:1"
-
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, port: int = 1) -> None:
+        self.url = f"http://127.0.0.1:{port}"
         self.cpu_s = 0.0
         self._spread = np.random.default_rng(seed)
 
@@ -104,13 +103,16 @@ def no_servers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sitting, "Watch", lambda *cpus: Unwatched())  # noqa: ARG005
 
 
-def sit(folder: Path, generator: Instantly, **load: object) -> Journal:
-    """One sitting on the three cells; an interrupt ends it."""
+def sit(folder: Path, generator: Instantly, copies: int = 1, **load: object) -> Journal:
+    """One sitting on the three cells; an interrupt ends it. Copy n of each is at port n."""
     workloads = [{"name": "steady", "arrivals": {"kind": "closed", "users": 1}}]
     fields = {"name": "t", "models": ["m"], "formats": ["onnx"], "load": {"workloads": workloads, "block_s": 1, **load}}
     asked = experiment.parse(yaml.safe_dump(fields), "test")
     (folder / "samples").mkdir(exist_ok=True)
-    servers = [Running(cell, "m", Server(seed), CASES) for seed, cell in enumerate(CELLS)]
+    servers = [
+        Running(cell, "m", Server(seed), CASES, others=tuple(Server(seed, port) for port in range(2, copies + 1)))
+        for seed, cell in enumerate(CELLS)
+    ]
     with Journal(folder / "journal.jsonl") as journal:
         display = Display(Console(file=io.StringIO()), TimeLeft({}, {}))
         stretch = Sitting(
@@ -156,6 +158,15 @@ def test_every_cell_gets_the_same_requests_in_a_round(tmp_path: Path) -> None:
     seeds = [{block.seed for block in generator.blocks[3 * r : 3 * r + 3]} for r in range(4)]
     assert all(len(seed) == 1 for seed in seeds)
     assert len(set.union(*seeds)) == 4
+
+
+def test_the_copies_of_every_cell_take_turns_round_by_round(tmp_path: Path) -> None:
+    generator = Instantly()
+    journal = sit(tmp_path, generator, copies=2, rounds=8)
+    ports = [block.url[-1] for block in generator.blocks]
+    assert [set(ports[3 * round_ : 3 * round_ + 3]) for round_ in range(8)] == [{each} for each in "12121221"]
+    copies = [event.server_copy for event in journal.events if isinstance(event, BlockMeasured)]
+    assert [str(copy + 1) for copy in copies] == ports
 
 
 @pytest.mark.parametrize("after", [2, 12, 14])

@@ -64,10 +64,11 @@ def test_every_figure_of_a_cell_is_there(finished: Finished) -> None:
         assert cell.deploy.memory_peak_bytes is not None
         assert cell.deploy.memory_peak_bytes >= cell.deploy.memory_idle_bytes > 20_000_000
         assert (cell.deploy.image_base_bytes is None) == (cell.engine == "process")
-        assert len(cell.deploy.cold_start_s) == 1
+        assert len(cell.deploy.cold_start_s) == 2
         assert [load.workload for load in cell.loads] == ["steady", "closed"]
         for load in cell.loads:
             assert len(load.blocks) == 3
+            assert {block.server_copy for block in load.blocks} == {0, 1}
             assert load.requests >= 90
             assert load.errors == 0
             assert load.latency_ms.p50 is not None

@@ -41,6 +41,7 @@ def settings(results: Results) -> Facts:
         rows.append(("tolerance", f"{experiment['tolerance']:g} of the largest reference output"))
     if deployed and "cold_starts" in experiment:
         rows.append(("cold starts", f"{experiment['cold_starts']} a cell"))
+        rows.append(("servers measured by turns", f"{experiment.get('copies', 1)} a cell"))
     return tuple(rows)
 
 
