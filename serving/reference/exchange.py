@@ -14,6 +14,8 @@ from serving.reference.errors import RequestError
 
 JSON = b"content-type: application/json\r\n"
 READ = (b"GET", b"HEAD")
+ALIGNED = 16
+"""Bytes; what memory of its own begins on, and more than any datatype asks for."""
 
 
 @dataclass(slots=True, eq=False)
@@ -27,6 +29,8 @@ class Head:
     keep_alive: bool
     length: int
     """Of the body as announced, in bytes; 0 where nothing is."""
+    pad: int = 0
+    """So many bytes before the body put the binary tensors behind its JSON on a multiple of `ALIGNED` bytes."""
 
     def only(self, *methods: bytes) -> None:
         """Raise `RequestError` (405) for another method."""

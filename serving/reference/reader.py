@@ -13,7 +13,7 @@ import httptools
 import numpy as np
 
 from serving.reference.errors import RequestError
-from serving.reference.exchange import Exchange, Head
+from serving.reference.exchange import ALIGNED, Exchange, Head
 from serving.reference.memo import MAX_KEY_BYTES, Memo
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -23,6 +23,8 @@ DIRECT_BYTES = 64 * 1024
 
 _SHARED = bytearray(256 * 1024)  # uvloop reads and calls back in one step, so that connections can share it
 _VIEW = memoryview(_SHARED)
+_BEGINNING = _VIEW[:4096]
+"""Read first where the body before was read directly: little of the next one then lies in the wrong place."""
 _HEADS: Memo[bytes, Head] = Memo()
 _END = b"\r\n\r\n"
 _NOT_KEPT = {b"transfer-encoding", b"upgrade", b"expect"}  # with these a body is more than its length
@@ -53,6 +55,7 @@ class Reader:
         self._parser = httptools.HttpRequestParser(self)
         self._direct: memoryview | None = None
         self._direct_end = 0
+        self._was_direct = False
         self._head_bytes = 0
         self._body_apart = False
         self._read: bytes | None = None  # the head as it was read, where it may be kept
@@ -66,14 +69,18 @@ class Reader:
 
     def buffer(self) -> memoryview:
         """Where the next bytes belong."""
-        return _VIEW if self._direct is None else self._direct[self._direct_end :]
+        if self._direct is not None:
+            return self._direct[self._direct_end :]
+        return _BEGINNING if self._was_direct else _VIEW
 
     def feed(self, nbytes: int, now: float) -> None:
         """So many bytes came into the buffer at that time, in seconds of the loop."""
         self._now = now
         if self._direct is not None:
             self._fill(self._direct, nbytes)
-        elif not self.refused and (self.in_head or self.in_body or not self._known(nbytes)):
+            return
+        self._was_direct = False
+        if not self.refused and (self.in_head or self.in_body or not self._known(nbytes)):
             self._parse(_VIEW[:nbytes], nbytes)
 
     def refuse(self, error: RequestError) -> None:
@@ -100,7 +107,7 @@ class Reader:
         if start + head.length < nbytes or head.length > self._limits.body_bytes:
             return False
         if start + head.length == nbytes:
-            self._take(Exchange(head, memoryview(_SHARED[start:nbytes])))
+            self._take(Exchange(head, memoryview(_SHARED[start - head.pad : nbytes])[head.pad :]))
         else:
             self._head, self.in_body = head, True
             self._begin(_VIEW[start:nbytes])
@@ -108,8 +115,9 @@ class Reader:
 
     def _begin(self, body: memoryview | bytearray) -> None:
         """Read the rest of a body into memory of its own."""
+        pad = self._head.pad
         # Not a bytearray, which would be filled with zeros first.
-        self._direct = np.empty(self._head.length, np.uint8).data
+        self._direct = np.empty(pad + self._head.length, np.uint8).data[pad:]
         self._direct[: len(body)] = body
         self._direct_end = 0
         self._fill(self._direct, len(body))
@@ -117,7 +125,7 @@ class Reader:
     def _fill(self, body: memoryview, nbytes: int) -> None:
         self._direct_end += nbytes
         if self._direct_end == len(body):
-            self._direct = None
+            self._direct, self._was_direct = None, True
             self._complete(body)
 
     def _parse(self, data: memoryview, nbytes: int) -> None:
@@ -162,7 +170,9 @@ class Reader:
         length = int(headers.get(b"content-length", b"0"))  # llhttp lets only digits through
         path = self._url.partition(b"?")[0].decode("latin-1")
         keep_alive = self._parser.should_keep_alive() and not upgrade
-        self._head = Head(self._parser.get_method(), path, headers, keep_alive, length)
+        before = headers.get(b"inference-header-content-length", b"")
+        pad = -int(before[-4:]) % ALIGNED if before.isdigit() else 0  # 10,000 is a multiple of it
+        self._head = Head(self._parser.get_method(), path, headers, keep_alive, length, pad)
         self._body_apart = upgrade and length > 0  # the parser takes it for the other protocol's bytes
         text, self._read = self._read, None  # the next head of this read is not at its beginning
         if length > limit:

@@ -32,6 +32,18 @@ def forgotten() -> Iterator[None]:
         memo.clear()
 
 
+def feed(under_test: Reader, *pieces: bytes) -> None:
+    """As a socket does: into the buffer that is asked for, and never more than it has room for."""
+    for piece in pieces:
+        start = 0
+        while start < len(piece):
+            room = under_test.buffer()
+            part = piece[start : start + len(room)]
+            room[: len(part)] = part
+            under_test.feed(len(part), 0.0)
+            start += len(part)
+
+
 def read(*pieces: bytes, limit: int = 1000) -> Found:
     """What a connection makes of bytes that come in these pieces: requests, refusals, interim responses."""
     found: Found = []
@@ -44,14 +56,7 @@ def read(*pieces: bytes, limit: int = 1000) -> Found:
             found.append((head.method, head.path, dict(head.headers), head.keep_alive, bytes(item.body)))
 
     under_test = Reader(Limits(limit, connections=1), take, lambda interim: found.append((interim,)))
-    for piece in pieces:
-        start = 0
-        while start < len(piece):
-            room = under_test.buffer()
-            part = piece[start : start + len(room)]
-            room[: len(part)] = part
-            under_test.feed(len(part), 0.0)
-            start += len(part)
+    feed(under_test, *pieces)
     found.append((under_test.refused, under_test.in_head, under_test.in_body))
     return found
 
@@ -165,6 +170,25 @@ def test_the_same_description_before_other_bytes_is_refused_as_at_first() -> Non
     for binary, reason in ((bytes(4), "4 bytes are left"), (bytes(12), "4 bytes follow")):
         with pytest.raises(RequestError, match=reason):
             decoded(described(), binary)
+
+
+@pytest.mark.parametrize("values", [2, 50_000])
+@pytest.mark.parametrize("json_bytes", range(180, 197))
+def test_tensors_behind_json_of_any_length_are_views_of_the_body(values: int, json_bytes: int) -> None:
+    tensor = {"name": "x", "shape": [1, values], "datatype": "FP64", "parameters": {"binary_data_size": 8 * values}}
+    text = json.dumps({"inputs": [tensor]}).encode().ljust(json_bytes)
+    head = b"POST / HTTP/1.1\r\nInference-Header-Content-Length: %d\r\nContent-Length: %d\r\n\r\n"
+    expected = np.arange(values, dtype=np.float64)
+    whole = head % (len(text), len(text) + expected.nbytes) + text + expected.tobytes()
+    found: list[Exchange | RequestError] = []
+    feed(Reader(Limits(10**7, connections=1), found.append, lambda _: None), *[whole] * 4)
+    for item in found[1:]:  # the head of the first was not known yet
+        assert isinstance(item, Exchange)
+        array = decode(item.body, len(text)).inputs["x"]
+        np.testing.assert_array_equal(array[0], expected)
+        assert array.flags.aligned
+        assert np.shares_memory(array, np.frombuffer(item.body, np.uint8))
+    assert len(found) == 4
 
 
 def test_an_id_is_of_one_request() -> None:
