@@ -17,7 +17,7 @@ _INTRODUCTION = """\
 *Written by `python -m benchmarks.truth` from `benchmarks/results/truth.json`; edit those, not this page. What each
 figure means and how it is made is in [method.md](method.md).*
 
-The servers have one core, the load generator another.
+The servers have one core, the load generator another; cores are kept awake where that is allowed, as in every run.
 
 """
 
