@@ -18,6 +18,7 @@ from rich.console import Console
 
 from benchmarks.errors import BenchmarkError
 from pipelines import environment
+from pipelines.cores import kept_awake
 from serving.engines import orphans
 
 CACHE = Path(__file__).parents[1] / ".cache"
@@ -33,19 +34,21 @@ Source = Annotated[Path, typer.Option(help="The clone whose reference server is 
 def describe(source: Path) -> dict[str, Any]:
     """The machine, the revision of the clone at `source`, and the date."""
     machine = environment.describe()
-    kept = ("cpu", "cores", "memory_bytes", "kernel", "python")
+    kept = ("cpu", "cores", "memory_bytes", "kernel", "cores_kept_awake", "python")
     return {
         **{name: machine[name] for name in kept},
         "wrk": (_first_line(["wrk", "-v"]) or "").partition(" [")[0],
         "load_average": os.getloadavg()[0],
-        "git_revision": _revision(source),
+        "git_revision": environment.revision(source),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
 
 
 @contextmanager
 def benchmarking(console: Console, server_core: int, client_core: int) -> Iterator[None]:
-    """Keep this program off the servers' core; Ctrl-C and SIGTERM end what was started; an error is one line.
+    """Keep this program off the servers' core, and cores awake; Ctrl-C and SIGTERM end what was started.
+
+    An error is one line.
 
     Raises `typer.Exit`: 2 for what cannot be measured here, 130 where interrupted.
     """
@@ -57,18 +60,14 @@ def benchmarking(console: Console, server_core: int, client_core: int) -> Iterat
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     orphans.kill()  # of a run that was killed
     try:
-        yield
+        with kept_awake():  # as a run measures
+            yield
     except BenchmarkError as exc:
         console.print(str(exc), style="red", highlight=False, soft_wrap=True)
         raise typer.Exit(2) from exc
     except KeyboardInterrupt as exc:
         console.print("interrupted: nothing was written, and nothing is left running")
         raise typer.Exit(130) from exc
-
-
-def _revision(source: Path) -> str | None:
-    """The commit, with `+changes` where its work tree differs from it."""
-    return _first_line(["git", "-C", str(source), "describe", "--always", "--dirty=+changes", "--abbrev=12"])
 
 
 def _first_line(command: list[str]) -> str | None:

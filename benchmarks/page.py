@@ -17,10 +17,11 @@ _INTRODUCTION = """\
 *Written by the scripts in `benchmarks/` from `benchmarks/results/`; edit those, not this page.*
 
 Every server has one core to itself, with all its processes on it; the load generator (wrk, compiled) has another. All
-serve the same ONNX file with the same version of ONNX Runtime on one thread. Each answer is compared with the runtime's
-in process before it counts, and a window with an error in it is not valid. In each round our server and one peer are
-measured one right after the other, and the ratio is of that pair; tables show medians over the rounds, with the lowest
-and highest ratio. A p99 is shown only where each window has at least 459 requests.
+serve the same ONNX file with the same version of ONNX Runtime on one thread. Each answer is compared with the
+runtime's in process before it counts, and a window with an error in it is not valid. Cores are kept awake where that
+is allowed, as in every run. In each round our server and one peer are measured one right after the other, and the
+ratio is of that pair; tables show medians over the rounds, with the lowest and highest ratio. A p99 is shown only
+where each window has at least 459 requests.
 
 A peer is measured through its own inference path, in the fastest encoding found for that path. Routes of one's own that
 bypass it (MLServer's `custom_handler`, an ASGI application mounted in BentoML) are those of the web framework below it,

@@ -28,7 +28,6 @@ from benchmarks.truth_parts.row import Row
 from benchmarks.truth_parts.stand import Stand
 from benchmarks.truth_parts.verdicts import Trials
 from loadtests.launch import Generator
-from pipelines import cores
 from pipelines.experiment import Load
 
 Part = Callable[[Stand], Iterator[Row]]
@@ -110,8 +109,7 @@ def _measured(part: str, measure: Part, stand: Stand) -> dict[str, Any]:
 def _rows(part: str, measure: Part, stand: Stand) -> Iterator[Row]:
     """The part's rows; what ends it is its last row, so that the other parts still run."""
     try:
-        with cores.measuring((stand.client_core,)):  # as a run measures
-            yield from measure(stand)
+        yield from measure(stand)
     except Exception as exc:  # whatever it was: half an hour of the other parts must not be lost to it
         reason = " ".join(str(exc).split()) or "no message"
         yield Row(PARTS[part], "can be measured", f"{type(exc).__name__}: {reason}", False)

@@ -77,4 +77,5 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
         )
     machine = next(iter(measured.values()))["environment"]
     yield ""
-    yield from (f"- {name.replace('_', ' ')}: {machine[name]}" for name in ("cpu", "cores", "kernel", "python"))
+    names = ("cpu", "cores", "cores_kept_awake", "kernel", "python")
+    yield from (f"- {name.replace('_', ' ')}: {machine.get(name)}" for name in names)

@@ -7,7 +7,7 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -16,22 +16,29 @@ from loadtests.request import Request
 
 
 def post(url: str, request: Request, timeout_s: float) -> tuple[int, dict[str, str], bytes]:
+    """`exchange` by POST, of which 503 is `NotReady` too."""
+    status, headers, body = exchange(url, "POST", request.path, request.body, request.headers, timeout_s)
+    if status == 503:
+        raise NotReady(f"status 503: {_error_text(body)}")
+    return status, headers, body
+
+
+def exchange(
+    url: str, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout_s: float
+) -> tuple[int, dict[str, str], bytes]:
     """Send to `http://host:port` and return status, headers and body.
 
-    Raises `NotReady` where nothing listens, the connection breaks, `timeout_s` seconds have passed or the status is
-    503, `ProtocolError` where the answer is not HTTP.
+    Raises `NotReady` where nothing listens, the connection breaks or `timeout_s` seconds have passed, `ProtocolError`
+    where the answer is not HTTP, or says that it is longer than this machine's memory.
     """
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
     with contextlib.closing(connection), _explained(url):
         connection.connect()
         with _cut_off(connection.sock, timeout_s, url):
-            connection.request("POST", request.path, request.body, request.headers)
+            connection.request(method, path, body, headers)
             response = connection.getresponse()
-            status, headers, body = response.status, dict(response.getheaders()), response.read()
-    if status == 503:
-        raise NotReady(f"status 503: {_error_text(body)}")
-    return status, headers, body
+            return response.status, dict(response.getheaders()), response.read()
 
 
 def require_ok(status: int, body: bytes) -> None:
@@ -56,6 +63,8 @@ def _explained(url: str) -> Iterator[None]:
         raise NotReady(f"{url}: {exc}") from exc
     except http.client.HTTPException as exc:
         raise ProtocolError(f"{url}: the answer is not HTTP: {exc!r}") from exc
+    except (MemoryError, OverflowError) as exc:
+        raise ProtocolError(f"{url}: the answer says that it is longer than this machine's memory") from exc
 
 
 @contextmanager

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from loadtests.machine import Readings
-from loadtests.samples import Figures, samples_needed
+from loadtests.samples import Figures, lag_rank, samples_needed
 
 ACHIEVED_SHORTFALL = 0.01
 LAG_MS = 1.0
@@ -58,7 +59,7 @@ def judge(
             figures.lag_p99_seen_ms <= lag_limit_ms,
             figures.lag_p99_seen_ms if math.isfinite(figures.lag_p99_seen_ms) else None,
             lag_limit_ms,
-            "ms at p99",
+            _lag_unit(figures.requests),
             "requests left late: another program took the generator's core; run on an idle machine, or lower the rate",
         ),
         Gate(
@@ -88,7 +89,26 @@ def judge(
     ]
     if offered_rps is not None:
         gates.insert(0, _achieved(figures, offered_rps))
-    return (*gates, *(_machine(machine) if machine else ()))
+    return explained([*gates, *(_machine(machine) if machine else ())])
+
+
+def explained(gates: Sequence[Gate]) -> tuple[Gate, ...]:
+    """The gates, with another remedy for `achieved` where one that blames the machine or the generator failed too.
+
+    A server whose core another program took does not keep up either: the rate is not to blame before that is mended.
+    """
+    spoiling = [gate.name for gate in gates if not gate.passed and gate.name in SPOILING]
+    if not spoiling:
+        return tuple(gates)
+    remedy = f"mend {', '.join(spoiling)} first; lower the rate only if the server does not keep up even then"
+    return tuple(replace(gate, remedy=remedy) if gate.name == "achieved" else gate for gate in gates)
+
+
+def _lag_unit(requests: int) -> str:
+    """The gate judges as many requests as there are; it calls the lag a p99 only where there are enough to tell one."""
+    if requests >= samples_needed(0.99):
+        return "ms at p99"
+    return f"ms at rank {lag_rank(requests)} of {requests} (too few to tell a p99)"
 
 
 def _machine(seen: Readings) -> list[Gate]:

@@ -122,7 +122,7 @@ def write(path: str, samples: Samples) -> None:
     table = pa.table({name: getattr(samples, name) for name in COLUMNS}, metadata=metadata)
     partial = Path(f"{path}.partial")
     try:
-        pq.write_table(table, partial)
+        pq.write_table(table, partial, write_page_checksum=True)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

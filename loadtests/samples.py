@@ -74,7 +74,7 @@ class Figures:
     service_ms: Percentiles
     lag_ms: Percentiles
     lag_p99_seen_ms: float
-    """Nearest rank whatever the number of samples (below 100 the largest), for the gate; inf where 1 % never left."""
+    """The `lag_rank`-th smallest lag, for the gate; inf where the requests from there on never left."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def figures(*blocks: Samples) -> Figures:
         latency_upper_ms=Percentiles(*(upper_bound_ms(latency_ms, quantile) for quantile in QUANTILES)),
         service_ms=_percentiles(np.where(ok, (end - sent) * 1e3, np.inf)),
         lag_ms=_percentiles(lag_ms),
-        lag_p99_seen_ms=nearest_rank(lag_ms, min(0.99, 1 - 1 / len(lag_ms))) if len(lag_ms) else math.inf,
+        lag_p99_seen_ms=_ranked(lag_ms, lag_rank(len(lag_ms))) if len(lag_ms) else math.inf,
     )
 
 
@@ -186,8 +186,7 @@ def upper_bound_ms(latencies: Milliseconds, quantile: float) -> float | None:
 
     if len(latencies) < samples_needed(quantile):
         return None
-    rank = min(len(latencies), int(binom.ppf(CONFIDENCE, len(latencies), quantile)) + 1)
-    value = float(np.partition(latencies, rank - 1)[rank - 1])
+    value = _ranked(latencies, min(len(latencies), int(binom.ppf(CONFIDENCE, len(latencies), quantile)) + 1))
     return value if math.isfinite(value) else None
 
 
@@ -202,7 +201,23 @@ def samples_needed(quantile: float) -> int:
 
 def nearest_rank(values: Milliseconds, quantile: float) -> float:
     """The smallest value that at least `quantile` of them do not exceed: a value that was seen, never interpolated."""
-    rank = max(1, math.ceil(quantile * len(values) - 1e-9))
+    return _ranked(values, _rank(quantile, len(values)))
+
+
+def lag_rank(requests: int) -> int:
+    """Which of so many lags, from the smallest, a gate judges: the p99's, whether or not it can be told.
+
+    Of fewer than 100 requests it is the last but one: a single late request of a short block is not its p99.
+    """
+    return _rank(min(0.99, 1 - 1 / requests), requests) if requests else 0
+
+
+def _rank(quantile: float, count: int) -> int:
+    return max(1, math.ceil(quantile * count - 1e-9))
+
+
+def _ranked(values: Milliseconds, rank: int) -> float:
+    """The `rank`-th smallest, from 1."""
     return float(np.partition(values, rank - 1)[rank - 1])
 
 
@@ -223,7 +238,7 @@ def read(path: str | Path) -> Samples:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, page_checksum_verification=True)
         metadata: dict[bytes, bytes] = table.schema.metadata or {}
         columns: dict[str, Any] = {name: table.column(name).to_numpy() for name in COLUMNS}
         return Samples(**columns, duration_s=float(metadata[b"duration_s"]), open=metadata[b"arrivals"] == b"open")

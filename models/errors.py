@@ -1,6 +1,8 @@
-"""What can go wrong with a model pair.
+"""What can go wrong with a model pair, and with finding what is added by a file or folder.
 
 ModelError
+├── BadPlugin
+│   └── NameTaken
 ├── UnknownModel
 ├── NoEquivalent
 └── WeightsMissing
@@ -9,10 +11,22 @@ ModelError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class ModelError(Exception):
     """Base of the tree."""
+
+
+class BadPlugin(ModelError):
+    """A file or folder that adds something cannot be used; the message names it and the fault."""
+
+
+class NameTaken(BadPlugin):
+    """Two files or folders have one name."""
+
+    def __init__(self, name: str, first: Path, second: Path) -> None:
+        super().__init__(f"two are called '{name}', rename one: {first} and {second}")
 
 
 class UnknownModel(ModelError):

@@ -25,7 +25,7 @@ def model_files(name: str) -> list[Path]:
 
 def model_packages(name: str) -> tuple[str, ...]:
     """The distributions whose versions decide what a model answers."""
-    if name in hard_cases.NAMES:
+    if name in hard_cases.names():
         return hard_cases.PACKAGES
     packages: tuple[str, ...] = zoo.module(name).PACKAGES
     return packages

@@ -84,6 +84,11 @@ def key(model: str, framework: str, format: str, variant: str) -> str:
     return digest(words, [*model_files(model), *_worker_files(), *shared, Path(exporter.__file__)])
 
 
+def folder(model: str, framework: str, format: str, variant: str, cache: Path = CACHE) -> Path:
+    """Where the artifact is once it is exported: its files and `manifest.json`. Raises as `key`."""
+    return cache / key(model, framework, format, variant) / worker.ARTIFACT
+
+
 @remembered
 def _versions(packages: tuple[str, ...]) -> str:
     """Hundreds of keys are made at once, and every look at a package reads its files."""
@@ -198,7 +203,7 @@ def _cached(entry: Path, cached: bool) -> Artifact | None:
         if manifest.framework == "tensorflow":
             worker.read_parity(entry / worker.SOURCE_PARITY)
         kept = facts.read(entry)
-    except (ArtifactError, OSError, ValueError, TypeError):
+    except (ArtifactError, OSError, ValueError, TypeError, KeyError):
         shutil.rmtree(entry, ignore_errors=True)
         return None
     size = sum((folder / name).stat().st_size for name in manifest.files)

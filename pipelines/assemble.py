@@ -100,14 +100,14 @@ def _standing(
     """Of a cell that did not fail: ok, invalid with the gates that say so, or cut off before it was done."""
     if not done:
         count = sum(isinstance(event, BlockMeasured) for event in own)
-        return "failed", None, f"interrupted after {count} blocks; continue with --resume", None
-    spoiled = [
-        f"{load.workload}: gate {gate.name} saw {gate.value:.3g} {gate.unit}, limit {gate.limit:.3g}; {gate.remedy}"
-        for load in loads
-        for gate in load.gates
-        if not gate.passed and gate.value is not None
-    ]
+        return "failed", None, f"interrupted after {count} block{'s' * (count != 1)}; continue with --resume", None
+    spoiled = [f"{load.workload}: {_failed(gate)}" for load in loads for gate in load.gates if not gate.passed]
     return ("invalid", "load", "; ".join(spoiled), None) if spoiled else ("ok", None, None, None)
+
+
+def _failed(gate: results.Gate) -> str:
+    seen = "∞" if gate.value is None else f"{gate.value:.3g}"
+    return f"gate {gate.name} saw {seen} {gate.unit}, limit {gate.limit:.3g}; {gate.remedy}"
 
 
 def _done(cell: Cell, experiment: Experiment, events: Sequence[AnyEvent], loads: Sequence[results.Load]) -> bool:
@@ -196,14 +196,14 @@ def _gates(
     each: Sequence[samples.Figures],
     events: Sequence[BlockMeasured],
     offered_rps: float | None,
-) -> list[gates.Gate]:
+) -> tuple[gates.Gate, ...]:
     """Those of the load as a whole; where a block is still spoiled after all repeats, its failed gate in their place.
 
     A p99 needs more requests and is withheld without them; a load too short for a p90 is not worth reporting.
     """
     readings = [Readings(**event.machine.model_dump()) for event in events]
     spoiled = {
-        gate.name: gate
+        gate.name: dataclasses.replace(gate, unit=f"{gate.unit} in one block")
         for event, figures, seen in zip(events, each, readings, strict=True)
         for gate in gates.judge(
             figures, offered_rps=None, cpu_fraction=event.generator_cpu_fraction, machine=seen, least_requests=1
@@ -217,7 +217,7 @@ def _gates(
         machine=machine.worst(readings),
         least_requests=samples.samples_needed(0.90),
     )
-    return [gate if not gate.passed else spoiled.get(gate.name, gate) for gate in judged]
+    return gates.explained([gate if not gate.passed else spoiled.get(gate.name, gate) for gate in judged])
 
 
 def _goodput_rps(raw: Sequence[Samples], limit_ms: float) -> float:

@@ -35,7 +35,7 @@ def check(asked: Experiment) -> None:
     """Raises `BadExperiment` where a workload's `payload_batch` is more than one of its models takes."""
     for workload in asked.load.workloads:
         for model in asked.models if workload.models is None else workload.models:
-            if workload.payload_batch > 1 and model in models.zoo.NAMES:
+            if workload.payload_batch > 1 and model in models.zoo.names():
                 _check(workload, model)
 
 

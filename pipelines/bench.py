@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loadtests import protocols, samples
+from loadtests.errors import ProtocolError
 from loadtests.launch import Generator
 from loadtests.payloads import Tensors
 from loadtests.untyped import fit
@@ -77,6 +78,8 @@ def running(cell: Cell, copies: Sequence[Standing], served_name: str, inputs: Se
     client, (first, *others) = protocols.load(cell.protocol), copies
     url = first.url
     cases = [Case(each, client.infer(url, served_name, each, TIMEOUT_S)) for each in inputs]
+    if not all(case.outputs for case in cases):
+        raise ProtocolError("an answer has no outputs")
     again = client.infer(url, served_name, inputs[0], TIMEOUT_S)
     steady = parity.compare(fit(again, cases[0].outputs), cases[0].outputs, parity.TOLERANCE).passed
     return Running(cell, served_name, first, cases, checked=steady, others=tuple(others))

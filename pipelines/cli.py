@@ -16,6 +16,8 @@ from rich.table import Table
 from pipelines.errors import BadInput
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+WIDEST = 1000
+"""Columns."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,10 +41,12 @@ def run(
     experiment: ExperimentArgument = "default",
     engine: EngineOption = "auto",
     out: OutOption = Path("runs"),
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the latest run where it stopped.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the experiment's latest run where it stopped.")
+    ] = False,
 ) -> None:
     """Export, deploy, load and compare: leaves results and a report in runs/<id>/, and runs/latest points there."""
-    from pipelines import experiment as experiments
+    from pipelines import experiments
     from pipelines import report as reports
     from pipelines import run as runs
 
@@ -62,12 +66,16 @@ def run(
 
 @app.command()
 def plan(experiment: ExperimentArgument = "default") -> None:
-    """List an experiment's cells, those that cannot be with the reason, and the time it will take."""
-    from pipelines import experiment as experiments
+    """List an experiment's cells, those that cannot be with the reason, and the time it will take.
+
+    Exit status 2 where `run` would refuse it.
+    """
+    from pipelines import experiments
     from pipelines.figures import duration
     from pipelines.known import discover
     from pipelines.plan import plan as make_plan
     from pipelines.progress import TimeLeft
+    from pipelines.run import check
 
     console = Console()
     with _reporting(console):
@@ -84,6 +92,7 @@ def plan(experiment: ExperimentArgument = "default") -> None:
             highlight=False,
             soft_wrap=True,
         )
+        check(asked, planned)
 
 
 @app.command()
@@ -119,6 +128,8 @@ def list_(
         table = Table(*header, box=None, pad_edge=False)
         for row in found:
             table.add_row(*row)
+        if not console.is_terminal:
+            console.width = WIDEST  # what is piped somewhere is cut nowhere
         console.print(table, highlight=False, soft_wrap=True)
 
 
@@ -211,7 +222,7 @@ def load(  # noqa: PLR0913, PLR0917 - one for each flag
     from pipelines.targets import Targets
 
     console = Console()
-    with _reporting(console, "interrupted: what was measured until then is in runs/latest"):
+    with _reporting(console, f"interrupted: what was measured until then, if anything was, is in {out / 'latest'}"):
         asked = load_options.asked(
             load_options.Arrivals(rate, poisson, users, think, ramp, burst, replay),
             load_options.Length(duration, rounds, block, budget, warmup),
@@ -263,7 +274,9 @@ def export(  # noqa: PLR0913, PLR0917 - one for each flag
     frameworks: Annotated[str | None, typer.Option(help="Only torch or tensorflow.")] = None,
     jobs: Annotated[int | None, typer.Option(help="Cells at once. Default: one a core.")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds that each step of a cell may take.")] = 300.0,
-    out: Annotated[Path, typer.Option(help="Folder of map.json, map.html and map.md.")] = Path("runs/map"),
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of map.json, map.html and map.md. Default: runs/map.")
+    ] = None,
     refresh: Annotated[bool, typer.Option("--refresh", help="Look again at what is known already.")] = False,
 ) -> None:
     """Export a cell and check its artifact where only the runtime is; with --matrix all of them, into one map.
@@ -283,12 +296,14 @@ def export(  # noqa: PLR0913, PLR0917 - one for each flag
     with _reporting(console, "interrupted: what was observed is kept; the same command goes on from there"):
         if (cell is None) != matrix or (cell and asked != Selection()):
             raise BadInput("expected either one MODEL/FRAMEWORK/FORMAT/VARIANT, or --matrix with what to select of it")
+        if cell and out:
+            raise BadInput("--out is the map's folder; a cell's artifact is in the cache, where the command says")
         settings = command.Settings(jobs if jobs is not None else len(usable_cpus()), timeout, refresh)
         with _stoppable(console, "stopping: ending the exports that run"):
             if cell:
                 bad = command.single(cell, settings, console).outcome != "ok"
             else:
-                bad = command.whole(asked, settings, out, console).counts["not_observed"] > 0
+                bad = command.whole(asked, settings, out or Path("runs/map"), console).counts["not_observed"] > 0
         if bad:
             raise typer.Exit(FAILED)
 

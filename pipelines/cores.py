@@ -16,7 +16,7 @@ takes longer to leave than the microseconds written to it, a 32-bit integer."""
 @contextlib.contextmanager
 def measuring(cpus: Sequence[int]) -> Iterator[None]:
     """This process on `cpus`, so that its work is not booked to a server on the others, and all cores kept awake."""
-    with _on(cpus), _kept_awake():
+    with _on(cpus), kept_awake():
         yield
 
 
@@ -40,7 +40,7 @@ def _on(cpus: Sequence[int]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _kept_awake() -> Iterator[None]:
+def kept_awake() -> Iterator[None]:
     """An idle core polls, where we may ask for it: what follows a sleep is slower, by how long and deep it was."""
     if not may_keep_awake():
         yield

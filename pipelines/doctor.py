@@ -13,15 +13,20 @@ from typing import Literal
 import psutil
 
 import models.zoo
+import pipelines.formats
 from models.errors import ModelError
 from pipelines.environment import usable_cpus
+from pipelines.formats import aot_inductor
 from pipelines.run import CACHE
 from serving import engines
 
 NEEDED_DISK_BYTES = 25e9
 """Images, environments, wheels and artifacts of the default experiment on both engines, with room to build."""
-NEEDED_MEMORY_BYTES = 6e9
-"""Four servers side by side, an export, and the generator."""
+NEEDED_MEMORY_BYTES = 8e9
+"""Four servers of three copies side by side, an export, and the generator."""
+IDLE_S = 1.0
+BUSY_PERCENT = 10.0
+"""Of a core; the gates on others' CPU (`loadtests.gates`) have the same."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,8 @@ class Check:
 
 def examine() -> list[Check]:
     """All checks, in the order a newcomer would fix them."""
-    return [_python(), _cores(), _memory(), _disk(), *_engines(), *_weights(), _no_cuda()]
+    checks = [_python(), _cores(), _memory(), _disk(), *_engines(), *_weights(), *_extras(), _compiler(), _no_cuda()]
+    return [*checks, _idle()]
 
 
 def _python() -> Check:
@@ -84,7 +90,7 @@ def _engines() -> list[Check]:
 
 def _weights() -> list[Check]:
     checks = []
-    for name in models.zoo.NAMES:
+    for name in models.zoo.names():
         weights: Callable[[], Path] = models.zoo.load(name).weights
         try:
             size = weights().stat().st_size
@@ -102,3 +108,31 @@ def _no_cuda() -> Check:
         fix = "point pip at a CPU wheel of torch 2.13.0 (PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL), then make clean setup"
         return Check("environment", "warn", f"{len(found)} CUDA packages, several GB that no server uses", fix)
     return Check("environment", "ok", "no CUDA packages")
+
+
+def _extras() -> list[Check]:
+    """The formats that need more than the project itself."""
+    wanted = [name for name in pipelines.formats.names() if pipelines.formats.load(name).EXTRA]
+    checks = []
+    for name in wanted:
+        found, _, fix = (pipelines.formats.missing(name) or "").partition("; get it with: ")
+        checks.append(Check(f"format {name}", "warn" if found else "ok", found or "installed", fix))
+    return checks
+
+
+def _compiler() -> Check:
+    if shutil.which(aot_inductor.COMPILER):
+        return Check("format aot_inductor", "ok", f"{aot_inductor.COMPILER} is there")
+    fix = f"install {aot_inductor.COMPILER} (Debian: apt-get install g++)"
+    return Check("format aot_inductor", "warn", f"no {aot_inductor.COMPILER}, so its cells fail", fix)
+
+
+def _idle() -> Check:
+    """Last, and for a second: what else runs spoils every measurement."""
+    busy = psutil.cpu_percent(interval=IDLE_S, percpu=True)
+    text = f"cores {', '.join(f'{each:.0f} %' for each in busy)} busy"
+    if max(busy) > BUSY_PERCENT:
+        return Check(
+            "idle", "warn", text, "end what else runs before measuring: its gates would call most blocks spoiled"
+        )
+    return Check("idle", "ok", text)

@@ -33,7 +33,7 @@ def describe() -> dict[str, Any]:
         "cores_kept_awake": cores.may_keep_awake(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
-        "git_revision": _git_revision(),
+        "git_revision": revision(Path(__file__).parents[1]),
     }
 
 
@@ -42,21 +42,24 @@ def usable_cpus() -> list[int]:
     return sorted(os.sched_getaffinity(0))
 
 
+def revision(clone: Path) -> str | None:
+    """The commit of a clone, with `+changes` where its work tree differs from it or has more files; else None."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(clone), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        return git("describe", "--always", "--abbrev=12") + ("+changes" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
 def _cpu_model() -> str:
     for line in (_read("/proc/cpuinfo") or "").splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _git_revision() -> str | None:
-    """The commit, with `+changes` where the work tree differs from it; None outside a clone."""
-    root = Path(__file__).parents[1]
-    try:
-        command = ["git", "-C", str(root), "describe", "--always", "--dirty=+changes", "--abbrev=12"]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip() or None
-    except (OSError, subprocess.SubprocessError):
-        return None
 
 
 def _version(package: str) -> str | None:

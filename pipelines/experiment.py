@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from pipelines import parity
-from pipelines.errors import BadExperiment
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
 Framework = Literal["torch", "tensorflow"]
 Variant = Literal["fp32", "fp16", "int8_dynamic", "int8_static"]
 
 
-Seconds = Annotated[float, Field(gt=0, le=3600)]
-"""A bound on every window and timeout: a slip of the keyboard must not run for a year."""
+Seconds = Annotated[float, Field(ge=0.01, le=3600)]
+"""Bounds on every window and timeout: a slip of the keyboard must not run for a year, nor measure nothing."""
 
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, fields: Any) -> Any:
+        """YAML reads `yes` and `on` as true, and pydantic true as 1."""
+        for name, value in fields.items() if isinstance(fields, dict) else ():
+            if isinstance(value, bool) and name in cls.model_fields and cls.model_fields[name].annotation is not bool:
+                raise ValueError(f"{name} is {str(value).lower()}, which is neither a number nor a name")
+        return fields
 
 
 class Budget(Strict):
@@ -235,84 +239,3 @@ def _no_duplicates(field: str, values: tuple[str, ...]) -> None:
     for value in values:
         if values.count(value) > 1:
             raise ValueError(f"{field} lists {value!r} more than once")
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML says keys are unique; PyYAML silently keeps the last one, and the user believes the first."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} more than once", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def names() -> list[str]:
-    """The experiments that come with the project, sorted."""
-    folder = resources.files("pipelines.experiments")
-    return sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".yaml"))
-
-
-def load(name_or_path: str) -> Experiment:
-    """Read an experiment by its name or from a YAML file; raises `BadExperiment` with every fault and its path."""
-    if name_or_path in names():
-        text = resources.files("pipelines.experiments").joinpath(f"{name_or_path}.yaml").read_text()
-        return parse(text, name_or_path)
-    path = Path(name_or_path)
-    if not path.is_file():
-        raise BadExperiment(
-            f"unknown experiment {name_or_path!r}; known: {', '.join(names())}, or the path of a YAML file"
-        )
-    try:
-        return _from_folder(parse(path.read_text(), name_or_path), path.absolute().parent)
-    except (OSError, UnicodeDecodeError) as exc:
-        raise BadExperiment(f"{name_or_path}: cannot be read: {exc}") from exc
-
-
-def _from_folder(asked: Experiment, folder: Path) -> Experiment:
-    """With the relative paths of its recordings made absolute, so that a copy elsewhere means the same files."""
-    workloads = tuple(
-        workload.model_copy(
-            update={"arrivals": workload.arrivals.model_copy(update={"file": str(folder / workload.arrivals.file)})}
-        )
-        if isinstance(workload.arrivals, ReplayArrivals)
-        else workload
-        for workload in asked.load.workloads
-    )
-    return asked.model_copy(update={"load": asked.load.model_copy(update={"workloads": workloads})})
-
-
-def parse(text: str, origin: str) -> Experiment:
-    """An experiment from YAML text; `origin` names it in errors. Raises `BadExperiment`."""
-    try:
-        fields = yaml.load(text, _Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as exc:
-        raise BadExperiment(f"{origin}: not YAML: {' '.join(str(exc).split())}") from exc
-    if not isinstance(fields, dict):
-        raise BadExperiment(f"{origin}: expected a mapping with name, models, formats and load, found {_kind(fields)}")
-    try:
-        return Experiment.model_validate(fields)
-    except ValidationError as exc:
-        raise BadExperiment(f"{origin}: " + "; ".join(map(_fault, exc.errors()))) from exc
-
-
-def dump(experiment: Experiment) -> str:
-    """The experiment as YAML that `parse` reads back."""
-    return yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False)
-
-
-def _kind(value: object) -> str:
-    return "nothing" if value is None else f"a {type(value).__name__}"
-
-
-def _fault(error: object) -> str:
-    """One pydantic error as `load.rounds: input should be greater than 0 (found -3)`."""
-    assert isinstance(error, dict)
-    where = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        return f"{where}: unknown key"
-    message = str(error["msg"]).removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
-    found = "" if error["type"] in {"missing", "value_error"} else f" (found {error['input']!r})"
-    return f"{where}: {message}{found}" if where else message

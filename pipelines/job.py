@@ -16,6 +16,8 @@ from collections.abc import Callable
 
 ERROR, DISK_FULL, OUT_OF_MEMORY = 1, errno.ENOSPC, errno.ENOMEM
 FAILED = "worker failed: "
+LONGEST_LINE = 1_000
+"""Characters."""
 
 
 def end(work: Callable[[], None]) -> int:
@@ -32,9 +34,9 @@ def end(work: Callable[[], None]) -> int:
 
 
 def first_line(exc: BaseException) -> str:
-    """`ValueError: no such operator`."""
+    """`ValueError: no such operator`; of a line without end its beginning."""
     said = next((line.strip() for line in str(exc).splitlines() if line.strip()), "")
-    return f"{type(exc).__name__}: {said}"
+    return f"{type(exc).__name__}: {said[:LONGEST_LINE]}"
 
 
 def end_with_parent() -> None:

@@ -173,8 +173,11 @@ def read(path: Path) -> list[AnyEvent]:
     Raises `BadRun` where any other line is not an event.
     """
     try:
-        lines = path.read_text(errors="replace").splitlines()
+        # Not by `splitlines`: JSON leaves other ends of lines than this as they are, within a name of a server.
+        lines = path.read_text(errors="replace").removesuffix("\n").split("\n")
     except FileNotFoundError:
+        return []
+    if lines == [""]:
         return []
     events = []
     for number, line in enumerate(lines, start=1):

@@ -8,25 +8,25 @@ import models.hard_cases
 import models.zoo
 import pipelines.formats
 from loadtests import protocols
-from pipelines import experiment
+from pipelines import experiments
 from serving import catalog
 
 Rows = list[tuple[str, ...]]
 
 
 def _models() -> Rows:
-    pairs = map(models.zoo.load, models.zoo.NAMES)
+    pairs = map(models.zoo.load, models.zoo.names())
     return [(pair.name, pair.summary, pair.source) for pair in pairs]
 
 
 def _hard_cases() -> Rows:
-    cases = map(models.hard_cases.load, models.hard_cases.NAMES)
+    cases = map(models.hard_cases.load, models.hard_cases.names())
     return [(case.name, case.feature, ", ".join(case.frameworks)) for case in cases]
 
 
 def _formats() -> Rows:
-    loaded = ((name, pipelines.formats.load(name)) for name in pipelines.formats.NAMES)
-    return [(name, ", ".join(module.FRAMEWORKS), ", ".join(module.VARIANTS)) for name, module in loaded]
+    loaded = ((name, pipelines.formats.load(name)) for name in pipelines.formats.names())
+    return [(name, ", ".join(m.FRAMEWORKS), ", ".join(m.VARIANTS), m.EXTRA or "-") for name, m in loaded]
 
 
 def _servers() -> Rows:
@@ -41,14 +41,14 @@ def _protocols() -> Rows:
 
 
 def _experiments() -> Rows:
-    loaded = map(experiment.load, experiment.names())
+    loaded = map(experiments.load, experiments.names())
     return [(e.name, ", ".join(e.models), ", ".join(e.formats)) for e in loaded]
 
 
 KINDS: dict[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
     "models": (("model", "what it is", "source and licence"), _models),
     "hard-cases": (("hard case", "feature", "in"), _hard_cases),
-    "formats": (("format", "from", "variants"), _formats),
+    "formats": (("format", "from", "variants", "extra"), _formats),
     "servers": (("server", "runtime", "formats", "protocols"), _servers),
     "protocols": (("protocol", "transport", "servers"), _protocols),
     "experiments": (("experiment", "models", "formats"), _experiments),

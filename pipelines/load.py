@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from loadtests.launch import Generator
-from pipelines import bench, environment, experiment, report, results, store, trust
+from pipelines import bench, environment, experiments, recordings, report, results, store, trust
 from pipelines.experiment import Experiment
 from pipelines.progress import Display
 from pipelines.results import Results
@@ -24,9 +24,11 @@ def load(targets: Targets, asked: Experiment, out: Path, console: Console) -> tu
 
     Raises `BadInput` or `LoadTestError` where a server cannot be reached or refuses, before anything is written.
     """
+    recordings.check(asked)
     servers, origin = reach(targets, asked.load.seed)
     cells = [each.cell for each in servers]
     asked = asked.model_copy(update={"models": (cells[0].model,)})
+    recordings.check_payloads(asked, cells[0].model, len(servers[0].cases))
     server_cpus = {cpu for pid in targets.pids for cpu in os.sched_getaffinity(pid)}
     generator_cpus = _generator_cpus(server_cpus, asked.load.workers)
     watched = () if server_cpus & set(generator_cpus) else tuple(sorted(server_cpus))
@@ -34,7 +36,7 @@ def load(targets: Targets, asked: Experiment, out: Path, console: Console) -> tu
     with store.not_full(folder.path), folder.claimed():
         budget = {"cpus": sorted(server_cpus)}
         described = {**environment.describe(), "engine": bench.EXTERNAL, "budget": budget, "inputs": origin}
-        store.write(folder.experiment, experiment.dump(asked))
+        store.write(folder.experiment, experiments.dump(asked))
         store.write(folder.environment, json.dumps(described, indent=1) + "\n")
         with (
             Display(console, bench.time_left(asked, len(servers))) as display,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pipelines import experiment
+from pipelines import experiments
 from pipelines.bench import NOWHERE
-from pipelines.errors import BadInput
+from pipelines.errors import BadExperiment, BadInput
 from pipelines.experiment import Experiment
 
 LONGEST_S = 3600.0
@@ -18,6 +19,23 @@ BLOCK_S = 2.0
 DURATION_S = 10.0
 BUDGET_S = 60.0
 NAME = "load"
+FLAGS = {
+    "load.workloads.0.arrivals.open.rate_rps": "--rate",
+    "load.workloads.0.arrivals.closed.users": "--users",
+    "load.workloads.0.arrivals.closed.think_s": "--think",
+    "load.workloads.0.arrivals.ramp": "--ramp",
+    "load.workloads.0.arrivals.burst": "--burst",
+    "load.workloads.0.arrivals.replay.file": "--replay",
+    "load.capacity.0.slo.p99_ms": "--slo-p99-ms",
+    "load.capacity.0.slo.p90_ms": "--slo-p90-ms",
+    "load.capacity.0.slo.max_error_rate": "--max-error-rate",
+    "load.rounds": "--rounds",
+    "load.block_s": "--block",
+    "load.budget_s": "--budget",
+    "load.warmup_s": "--warmup",
+    "load.workers": "--workers",
+}
+"""Of an experiment's fields."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +98,8 @@ class Length:
         rounds = self.rounds
         piloted = self.budget is not None or (servers > 1 and self.duration is None and rounds is None)
         duration_s = self.duration or DURATION_S
-        block_s = self.block or (min(BLOCK_S, duration_s) if steady else duration_s)
+        # A whole number of blocks is as long as what was asked for.
+        block_s = self.block or (duration_s / math.ceil(duration_s / BLOCK_S) if steady else duration_s)
         if rounds is not None and self.duration is not None:
             block_s = self.duration / max(1, rounds)
         if rounds is None and not piloted:
@@ -101,7 +120,8 @@ class Slo:
 
     def fields(self) -> list[dict[str, Any]]:
         """An experiment's `capacity`. Raises `BadInput`."""
-        given = {name: value for name in ("p99_ms", "p90_ms", "max_error_rate") if (value := getattr(self, name))}
+        asked = {name: getattr(self, name) for name in ("p99_ms", "p90_ms", "max_error_rate")}
+        given = {name: value for name, value in asked.items() if value is not None}
         if given and not self.search:
             raise BadInput("an SLO is what --capacity searches the highest rate for: add --capacity")
         if not self.search:
@@ -137,7 +157,18 @@ def asked(
             "seed": seed,
         },
     }
-    return experiment.parse(yaml.safe_dump(fields), "load")
+    try:
+        return experiments.parse(yaml.safe_dump(fields), "load")
+    except BadExperiment as exc:
+        raise BadInput(_by_flags(str(exc))) from exc
+
+
+def _by_flags(said: str) -> str:
+    """What is wrong with the experiment, by the flags that it was made from."""
+    said = said.removeprefix("load: ")
+    for field, flag in FLAGS.items():
+        said = said.replace(field, flag)
+    return said
 
 
 def _check_length(flag: str, seconds: float | None) -> None:

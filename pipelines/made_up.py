@@ -22,6 +22,8 @@ def requests(inputs: Sequence[Input], sizes: Mapping[str, int], seed: int) -> li
     `sizes` are those of dynamic axes, by `axis` or `tensor:axis`, counted from 0; one that is not named is 1. Raises
     `BadInput` for tensors of strings, for sizes of axes that are not dynamic, and for shapes that are too large.
     """
+    if not inputs:
+        raise BadInput("the server says that the model has no inputs; give requests by --payloads")
     shapes = {each.name: _shape(each, sizes) for each in inputs}
     _check_all_used(inputs, sizes)
     random = np.random.default_rng(seed)

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from loadtests import replay, samples
-from loadtests.errors import ReplayError
+from loadtests import samples
 from loadtests.launch import Generator
 from pipelines import (
     batching,
@@ -22,13 +21,13 @@ from pipelines import (
     deploy,
     drive,
     environment,
-    experiment,
+    experiments,
     history,
     measure,
     prepare,
+    recordings,
     report,
     results,
-    rounds,
     store,
     trials,
     trust,
@@ -36,8 +35,8 @@ from pipelines import (
 )
 from pipelines.assemble import Facts, assemble
 from pipelines.errors import BadExperiment, BadRun, OutputUnwritable
-from pipelines.experiment import Experiment, ReplayArrivals
-from pipelines.journal import AnyEvent, Journal
+from pipelines.experiment import Experiment
+from pipelines.journal import AnyEvent, BlockMeasured, Journal
 from pipelines.journal import Sitting as SittingEnded
 from pipelines.known import discover
 from pipelines.plan import Cell, Plan, plan
@@ -54,12 +53,24 @@ LEAST_FREE_BYTES = 500_000_000
 """A run does not start on a disk with less: exports, samples and the report need about half of it."""
 
 
+def check(asked: Experiment, planned: Plan) -> None:
+    """Raises `BadInput` where the experiment cannot be run here, whatever the engine."""
+    batching.check(asked)
+    recordings.check(asked)
+    if not planned.cells:
+        raise BadExperiment(
+            f"{asked.name}: no cell to run, all are skipped; the first because {planned.skipped[0].reason}"
+        )
+    server_budget(asked)
+
+
 def start(asked: Experiment, engine: str, out: Path, console: Console) -> tuple[RunFolder, Results]:
     """Run an experiment from its beginning.
 
     Raises `BadInput` or `EngineUnavailable` before anything was started, `KeyboardInterrupt` with the state saved.
     """
-    planned = _plan(asked)
+    planned = plan(asked, discover())
+    check(asked, planned)
     budget = server_budget(asked)
     _require_disk(out)
     chosen, note = engines.choose(engine, CACHE, out)
@@ -67,25 +78,30 @@ def start(asked: Experiment, engine: str, out: Path, console: Console) -> tuple[
         console.print(note, markup=False, highlight=False, soft_wrap=True)
     folder = store.create(out, asked.name)
     with store.not_full(folder.path), folder.claimed():
-        store.write(folder.experiment, experiment.dump(asked))
-        described = {**environment.describe(), "engine": chosen.name, "budget": dataclasses.asdict(budget)}
+        store.write(folder.experiment, experiments.dump(asked))
+        described = {
+            **environment.describe(),
+            "engine": chosen.name,
+            "budget": dataclasses.asdict(budget),
+            "recordings": recordings.hashes(asked),
+        }
         store.write(folder.environment, json.dumps(described, indent=1) + "\n")
         return folder, _sit(asked, planned, folder, engines.load(chosen.name, CACHE, folder.logs), budget, console)
 
 
 def resume(asked: Experiment, engine: str, out: Path, console: Console) -> tuple[RunFolder, Results]:
-    """Continue the latest run below `out` on its own engine; finished blocks are not measured again. Raises as `start`.
+    """Continue the experiment's latest run below `out` on its own engine; finished blocks are not measured again.
 
-    Refuses another experiment, engine or core list: blocks of different conditions must not end in one result.
+    Raises as `start`. Refuses another engine, core list or recording: blocks of different conditions must not end in
+    one result.
     """
-    folder = store.latest(out)
+    planned = plan(asked, discover())
+    check(asked, planned)
+    folder = _latest(asked, out)
     with store.not_full(folder.path), folder.claimed():
-        if experiment.load(str(folder.experiment)) != asked:
-            raise BadRun(
-                f"run {folder.id} is of another experiment than {asked.name!r}; resume it with its own:"
-                f" {folder.experiment}"
-            )
         before = folder.described()
+        if before.get("recordings", {}) != recordings.hashes(asked):
+            raise BadRun(f"run {folder.id} replayed other recordings than those that are there now: start a new run")
         if engine not in {"auto", before["engine"]}:
             raise BadRun(f"run {folder.id} is on engine {before['engine']!r}; it cannot be resumed on {engine!r}")
         budget = server_budget(asked)
@@ -95,7 +111,22 @@ def resume(asked: Experiment, engine: str, out: Path, console: Console) -> tuple
                 f" {list(budget.cpus)}"
             )
         loaded, _ = engines.choose(before["engine"], CACHE, folder.logs)
-        return folder, _sit(asked, _plan(asked), folder, loaded, budget, console)
+        return folder, _sit(asked, planned, folder, loaded, budget, console)
+
+
+def _latest(asked: Experiment, out: Path) -> RunFolder:
+    """The newest run of this very experiment; raises `BadRun` where there is none, and says what differs."""
+    named = store.of_experiment(out, asked.name)
+    for folder in named:
+        if experiments.load(str(folder.experiment)) == asked:
+            return folder
+    if not named:
+        raise BadRun(f"no run of experiment {asked.name!r} to resume below {out}")
+    changed = "; ".join(experiments.differences(experiments.load(str(named[0].experiment)), asked))
+    raise BadRun(
+        f"run {named[0].id} was of another experiment {asked.name!r} (changed since: {changed}); resume it with its own"
+        f" file, {named[0].experiment}, or start a new run"
+    )
 
 
 def _sit(
@@ -131,6 +162,8 @@ def _work(
         Display(console, TimeLeft.of(asked, planned, journal.events)) as display,
         Generator(generator_cpus, log, load.workers, load.remote_workers, load.listen, display.say) as generator,
     ):
+        if kept := sum(isinstance(event, BlockMeasured) for event in journal.events):
+            display.say(f"resumed   {kept} blocks were measured before, and count")
         display.say(
             f"run       {folder.id}: {len(planned.cells)} cells on the {engine.name} engine, "
             f"{_cpus(budget.cpus)} for the server, {_cpus(generator_cpus)} for the generator"
@@ -150,6 +183,7 @@ def _model(sitting: Sitting, model: str, prepared: dict[str, Prepared], cpus: tu
     reference = prepare.reference(sitting, model, cells)
     if reference is None:
         return
+    recordings.check_payloads(asked=sitting.experiment, model=model, count=len(reference.load))
     drive.save_payloads(sitting, model, reference.load)
     found = (prepare.candidate(sitting, cell, prepared[cell.server], reference) for cell in cells)
     candidates = [candidate for candidate in found if candidate]
@@ -177,28 +211,6 @@ def _record_images(folder: RunFolder, prepared: Mapping[str, Prepared]) -> None:
                 f"run {folder.id} was measured with {name} = {images[name]}, which is now {now}: start a new run"
             )
     store.write(folder.environment, json.dumps(described, indent=1) + "\n")
-
-
-def _plan(asked: Experiment) -> Plan:
-    """Raises `BadExperiment` where no cell is left to run."""
-    planned = plan(asked, discover())
-    batching.check(asked)
-    _require_recordings(asked)
-    if not planned.cells:
-        raise BadExperiment(
-            f"{asked.name}: no cell to run, all are skipped; the first because {planned.skipped[0].reason}"
-        )
-    return planned
-
-
-def _require_recordings(asked: Experiment) -> None:
-    """Raises `BadExperiment` where a schedule to replay cannot be read, or has nothing in a block's length."""
-    for workload in asked.load.workloads:
-        if isinstance(workload.arrivals, ReplayArrivals):
-            try:
-                replay.read(workload.arrivals.file).until(rounds.block_s(asked.load, workload))
-            except ReplayError as exc:
-                raise BadExperiment(f"load.workloads {workload.name!r}: {exc}") from exc
 
 
 def _standing(sitting: Sitting, cells: Sequence[Cell]) -> list[Cell]:
@@ -241,7 +253,8 @@ def generator_cores(budget: Budget) -> tuple[int, ...]:
 
 def _require_disk(out: Path) -> None:
     """Raises `OutputUnwritable` where the disk of `out` is nearly full."""
-    place = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    with store.writable(out):
+        place = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
     free = shutil.disk_usage(place).free
     if free < LEAST_FREE_BYTES:
         raise OutputUnwritable(

@@ -15,7 +15,7 @@ from rich.console import Console
 from loadtests import protocols
 from loadtests.launch import Generator
 from models.pair import Tensors
-from pipelines import deploy, experiment, prepare, run
+from pipelines import deploy, experiments, prepare, run
 from pipelines.errors import BadInput
 from pipelines.experiment import Experiment
 from pipelines.journal import Journal
@@ -45,15 +45,20 @@ def serve(cell_id: str, engine: str, console: Console) -> None:
     if not planned.cells:
         raise BadInput(f"{cell_id}: {planned.skipped[0].reason}")
     with deployed(asked, planned, engine, console) as running:
-        for line in instructions(running.cell, running.deployment.url, running.served_name, running.cases[0].inputs):
+        inputs, used = running.cases[0].inputs, running.deployment.usage()
+        pid = min(used.processes, key=lambda each: each[1])[0] if used else None
+        for line in instructions(running.cell, running.deployment.url, running.served_name, inputs, pid):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         while True:
             time.sleep(LOOK_S)
             running.deployment.usage()
 
 
-def instructions(cell: Cell, url: str, model: str, inputs: Tensors) -> list[str]:
-    """Where it answers, and how it is asked: by curl where the protocol has a body to type, and by a load."""
+def instructions(cell: Cell, url: str, model: str, inputs: Tensors, pid: int | None = None) -> list[str]:
+    """Where it answers, and how it is asked: by curl where the protocol has a body to type, and by a load.
+
+    `pid` is the process it began with, so that a load can tell its CPU.
+    """
     said = [f"endpoint  {url}", f"model     {model}", f"protocol  {cell.protocol}"]
     typed = {"oip-http": "oip-http-json"}.get(cell.protocol, cell.protocol)
     if protocols.load(typed).TRANSPORT == "http":
@@ -61,7 +66,8 @@ def instructions(cell: Cell, url: str, model: str, inputs: Tensors) -> list[str]
         body = request.body.decode() if len(request.body) <= SHOWN_BYTES else None
         shown = f"-d '{body}'" if body else f"-d @request.json   # {_shape_of(inputs)}"
         said.append(f"curl      curl -s {url}{request.path} -H 'Content-Type: application/json' {shown}")
-    said.append(f"load      deploy-compare load {url} --protocol {cell.protocol} --model {model} --rate 100")
+    own = f" --pid {pid}" if pid is not None else ""
+    said.append(f"load      deploy-compare load {url} --protocol {cell.protocol} --model {model} --rate 100{own}")
     return [*said, "Ctrl-C ends it"]
 
 
@@ -86,7 +92,7 @@ def _experiment(cell_id: str) -> Experiment:
         "cold_starts": 1,
         "load": {"workloads": [{"name": "none", "arrivals": {"kind": "closed", "users": 1}}]},
     }
-    return experiment.parse(yaml.safe_dump(fields), cell_id)
+    return experiments.parse(yaml.safe_dump(fields), cell_id)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Protocol
 from loadtests.launch import Generator
 from loadtests.machine import Watch
 from models.cases import Case, Reference
-from pipelines import history
+from pipelines import history, store
 from pipelines.artifacts import Artifact
 from pipelines.experiment import Experiment
 from pipelines.journal import Failed, Journal
@@ -20,6 +20,9 @@ from pipelines.results import Stage
 from pipelines.store import RunFolder
 from serving.catalog import Server
 from serving.engines.contract import Budget, Engine, Prepared, Usage
+
+LONGEST_REASON, LONGEST_DETAIL = 1_000, 20_000
+"""Characters of what is kept of a failure: a converter may say megabytes."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,9 @@ class Sitting:
         return Watch(self.budget.cpus, self.generator.cpus)
 
     def fail(self, cell: Cell, stage: Stage, reason: str, detail: str = "") -> None:
-        """The cell goes no further; the run does."""
+        """The cell goes no further; the run does. Raises `OutputUnwritable` where the disk is full: no cell's fault."""
+        store.require_space(self.folder.path)
+        reason, detail = reason[:LONGEST_REASON], detail[-LONGEST_DETAIL:]
         self.journal.add(Failed(cell=cell.id, stage=stage, reason=reason, detail=detail))
         self.recount()
         self.display.say(f"failed    {cell.id}  {stage}: {reason}")

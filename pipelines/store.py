@@ -7,6 +7,8 @@ import errno
 import fcntl
 import json
 import os
+import re
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +18,8 @@ from typing import Any
 from pipelines.errors import BadRun, OutputUnwritable
 
 DEFAULT = Path("runs")
+LEAST_BYTES = 1_000_000
+"""A block's samples, and what the journal says of it."""
 
 
 @dataclass(frozen=True)
@@ -91,20 +95,23 @@ def create(out: Path, name: str) -> RunFolder:
     return folder
 
 
-def latest(out: Path) -> RunFolder:
-    """The newest run below `out`; raises `BadRun` where there is none."""
-    if not (out / "latest" / "experiment.yaml").is_file():
-        raise BadRun(f"no run to resume: {out / 'latest'} is not a run's folder")
-    return RunFolder((out / "latest").resolve())
+def of_experiment(out: Path, name: str) -> list[RunFolder]:
+    """The runs below `out` of experiments of that name, the newest first."""
+    folders = [RunFolder(path.parent.absolute()) for path in out.glob(f"*-{name}*/experiment.yaml")]
+    own = [folder for folder in folders if re.fullmatch(rf"\d{{8}}-\d{{6}}-{re.escape(name)}(-\d+)?", folder.id)]
+    return sorted(own, key=lambda folder: (folder.id[:15], len(folder.id), folder.id), reverse=True)
 
 
 def find(run: str, out: Path = DEFAULT) -> RunFolder:
     """A run by its folder or by its id below `out`; raises `BadRun`."""
-    for path in (Path(run), out / run):
-        if (path / "results.json").is_file():
-            return RunFolder(path.resolve())
+    with contextlib.suppress(OSError):  # a name too long to look for
+        for path in (Path(run), out / run):
+            if (path / "results.json").is_file():
+                return RunFolder(path.resolve())
     known = sorted(path.parent.name for path in out.glob("*/results.json") if not path.parent.is_symlink())
-    raise BadRun(f"unknown run {run!r}: no folder with a results.json; known below {out}: {', '.join(known) or 'none'}")
+    raise BadRun(
+        f"unknown run {run[:200]!r}: no folder with a results.json; known below {out}: {', '.join(known) or 'none'}"
+    )
 
 
 @contextlib.contextmanager
@@ -117,6 +124,16 @@ def writable(path: Path) -> Iterator[None]:
         raise OutputUnwritable(f"cannot write to {path}: {exc.strerror or exc}") from exc
 
 
+def require_space(path: Path) -> None:
+    """Raises `OutputUnwritable` where the disk of `path` has no room for another file."""
+    if shutil.disk_usage(path).free < LEAST_BYTES:
+        raise _full(path)
+
+
+def _full(path: Path) -> OutputUnwritable:
+    return OutputUnwritable(f"the disk of {path} is full; free some space, then continue: a run by --resume")
+
+
 @contextlib.contextmanager
 def not_full(path: Path) -> Iterator[None]:
     """Turns a full disk into one clear `OutputUnwritable`; other failures are not the disk's, and pass."""
@@ -125,7 +142,7 @@ def not_full(path: Path) -> Iterator[None]:
     except OSError as exc:
         if exc.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
-        raise OutputUnwritable(f"the disk of {path} is full; free some space, then continue with --resume") from exc
+        raise _full(path) from exc
 
 
 def write(path: Path, text: str) -> None:

@@ -66,7 +66,7 @@ def _check_counts(targets: Targets) -> None:
     if len(targets.pids) not in {0, urls}:
         raise BadInput(f"--pid is given {len(targets.pids)} times for {urls} URLs: give one for each, in their order")
     for pid in targets.pids:
-        if usage.of(pid) is None:
+        if pid <= 0 or usage.of(pid) is None:
             raise BadInput(f"--pid: no process {pid} runs here")
 
 

@@ -29,6 +29,8 @@ class Window:
 
     cpu_ms_per_request: float | None
     p50_ms: float | None
+    mute: bool = False
+    """Whether there were requests, and none was answered rightly."""
 
 
 def stationary(windows: Sequence[Window]) -> bool:
@@ -76,9 +78,14 @@ def _warm_up(sitting: Sitting, running: Running) -> results.WarmUp:
     most = round(longest_s / window_s)
     windows: list[Window] = []
     with drive.awake(running):
-        while len(windows) < most and not stationary(windows):
+        while len(windows) < most and not stationary(windows) and not _mute(windows):
             windows.append(_window(sitting, running, window_s))
     return results.WarmUp(seconds=len(windows) * window_s, windows=len(windows), stationary=stationary(windows))
+
+
+def _mute(windows: Sequence[Window]) -> bool:
+    """Whether every request of the last two windows failed: to wait for those of many more would take minutes."""
+    return len(windows) > 1 and all(each.mute for each in windows[-2:])
 
 
 def _window(sitting: Sitting, running: Running, window_s: float) -> Window:
@@ -87,7 +94,8 @@ def _window(sitting: Sitting, running: Running, window_s: float) -> Window:
     seen = samples.figures(*(_part(sitting, running, workload, window_s / len(workloads)) for workload in workloads))
     after = running.deployment.usage()
     cpu_s = after.cpu_s - before.cpu_s if before and after else None
-    return Window(blocks.cpu_ms_per_request(cpu_s, seen), seen.latency_ms.p50)
+    mute = 0 < seen.requests == seen.errors
+    return Window(blocks.cpu_ms_per_request(cpu_s, seen), seen.latency_ms.p50, mute)
 
 
 def _part(sitting: Sitting, running: Running, workload: Workload, duration_s: float) -> Samples:

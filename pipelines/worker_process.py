@@ -11,6 +11,8 @@ from pipelines import job
 from pipelines.launch import Launch, Program
 
 LOG_TAIL_LINES = 40
+LONGEST_LOG = 1_000_000
+"""Characters."""
 
 Stage = Literal["export", "verify"]
 Reason = Literal["converter_error", "converter_crash", "timeout", "out_of_memory", "disk_full"]
@@ -23,7 +25,7 @@ class ExportError(Exception):
         super().__init__(f"{stage}: {reason}: {message}")
         self.stage, self.reason, self.message, self.detail = stage, reason, message, detail
         self.log = log
-        """All of it."""
+        """All of it, up to its last megabyte."""
 
 
 def run(
@@ -44,7 +46,7 @@ def run(
 
 
 def _error(stage: Stage, reason: Reason, message: str, log: Path) -> ExportError:
-    text = log.read_text(errors="replace")
+    text = log.read_text(errors="replace")[-LONGEST_LOG:]
     return ExportError(stage, reason, message, "\n".join(text.splitlines()[-LOG_TAIL_LINES:]), text)
 
 

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from serving.errors import ServingError, UnknownServer
 
@@ -56,24 +56,37 @@ class Server(BaseModel):
 
 
 def names() -> list[str]:
-    """Names of all servers, sorted."""
-    return sorted(_folders())
+    """Names of all servers, sorted; raises `ServingError` where the added folder cannot be used."""
+    return sorted(_files())
 
 
 def load(name: str) -> Server:
-    """Read one server's description; raises `UnknownServer`, or `ServingError` where its `server.yaml` is malformed."""
-    folders = _folders()
-    if name not in folders:
-        raise UnknownServer(f"unknown server {name!r}; known: {', '.join(sorted(folders))}")
-    path = folders[name] / "server.yaml"
+    """Read one server's description; raises `UnknownServer`, or `ServingError` where it cannot be used."""
+    files = _files()
+    if name not in files:
+        raise UnknownServer(f"unknown server {name!r}; known: {', '.join(sorted(files))}")
+    path = files[name]
     try:
-        return Server(name=name, folder=folders[name], **yaml.safe_load(path.read_text()))
-    except (ValidationError, yaml.YAMLError, TypeError) as exc:
+        return Server(name=name, folder=path.parent, **yaml.safe_load(path.read_text()))
+    except (OSError, ValueError, yaml.YAMLError, TypeError) as exc:
         raise ServingError(f"{path}: {exc}") from exc
 
 
-def _folders() -> dict[str, Path]:
-    places = [Path(__file__).parent / "servers"]
-    if os.environ.get(PLUGINS):
-        places.append(Path(os.environ[PLUGINS]))
-    return {path.parent.name: path.parent for place in places for path in place.glob("*/server.yaml")}
+def _files() -> dict[str, Path]:
+    """The `server.yaml` of each server by its name."""
+    found: dict[str, Path] = {}
+    for path in (path for place in _places() for path in place.glob("*/server.yaml")):
+        name = path.parent.name
+        if name in found:
+            raise ServingError(f"two are called {name!r}, rename one: {found[name]} and {path}")
+        found[name] = path
+    return found
+
+
+def _places() -> list[Path]:
+    shipped, added = Path(__file__).parent / "servers", os.environ.get(PLUGINS)
+    if not added:
+        return [shipped]
+    if not (Path(added).is_absolute() and Path(added).is_dir()):
+        raise ServingError(f"{PLUGINS}: expected the absolute path of a folder that exists, found {added!r}")
+    return [shipped, Path(added)]

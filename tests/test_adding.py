@@ -1,10 +1,11 @@
-"""docs/adding.md, followed to the letter outside the clone: what it adds is found everywhere with no other edit."""
+"""docs/adding.md, followed to the letter: what it adds is found everywhere with no other edit, and is sound."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,16 +48,21 @@ class Added:
 
 @pytest.fixture(scope="module")
 def added(tmp_path_factory: pytest.TempPathFactory) -> Added:
-    folder = tmp_path_factory.mktemp("adding")
-    page = PAGE.read_text()
-    for name, text in FILES.findall(page):
+    made = Added(tmp_path_factory.mktemp("adding"))
+    write_files(made.folder)
+    (fit,) = MAKE_WEIGHTS.findall(PAGE.read_text())
+    made.run(*fit.split())
+    return made
+
+
+def write_files(folder: Path) -> list[str]:
+    """Put the page's files below a folder; their names there."""
+    found: dict[str, str] = dict(FILES.findall(PAGE.read_text()))
+    for name, text in found.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    made = Added(folder)
-    (fit,) = MAKE_WEIGHTS.findall(page)
-    made.run(*fit.split())
-    return made
+    return list(found)
 
 
 @pytest.mark.parametrize(
@@ -96,3 +102,17 @@ def test_it_is_on_the_map(added: Added, tmp_path: Path) -> None:
 def test_the_pins_it_shows_are_those_of_the_server_it_resembles(added: Added) -> None:
     shown = added.folder / PLACES["DEPLOY_COMPARE_SERVERS"] / SERVER / "requirements.txt"
     assert shown.read_text() == (ROOT / "serving/servers/reference-onnx/requirements.txt").read_text()
+
+
+@pytest.mark.parametrize("tool", ["ruff format --check", "ruff check", "mypy"])
+def test_its_code_passes_the_checks_beside_the_others(tmp_path: Path, tool: str) -> None:
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for package in ("models", "pipelines"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    files = [name for name in write_files(tmp_path) if name.endswith(".py")]
+    assert len(files) == 4
+    program, *options = tool.split()
+    found = subprocess.run(
+        [sys.executable, "-m", program, *options, *files], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stdout + found.stderr

@@ -8,11 +8,11 @@ the functions that build them. What cases share is in a `_file.py`, and all of t
 from __future__ import annotations
 
 import os
-import pkgutil
 from functools import cache
-from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
+from models import discovery
 from models.errors import UnknownModel
 from models.pair import HardCase
 
@@ -24,18 +24,27 @@ PLUGINS = "DEPLOY_COMPARE_HARD_CASES"
 if os.environ.get(PLUGINS):
     __path__.append(os.environ[PLUGINS])
 
-NAMES = tuple(sorted(found.name for found in pkgutil.iter_modules(__path__) if not found.name.startswith("_")))
+
+@cache
+def files() -> dict[str, Path]:
+    """The file of each case by its name, sorted; raises `BadPlugin`."""
+    found = discovery.modules(__path__, PLUGINS)
+    return {name: path for name, path in found.items() if not name.startswith("_")}
+
+
+def names() -> tuple[str, ...]:
+    """Names of all hard cases, sorted; raises `BadPlugin`."""
+    return tuple(files())
 
 
 def module(name: str) -> ModuleType:
-    """The file of a hard case; raises `UnknownModel`."""
-    if name not in NAMES:
-        raise UnknownModel(name, NAMES)
-    return import_module(f"{__name__}.{name}")
+    """The module of a hard case; raises `UnknownModel` or `BadPlugin`."""
+    if name not in files():
+        raise UnknownModel(name, names())
+    return discovery.load(f"{__name__}.{name}", files()[name], ("case",))
 
 
 @cache
 def load(name: str) -> HardCase:
-    """The hard case of that name; raises `UnknownModel`. Imports no framework: its functions do."""
-    case: HardCase = module(name).case()
-    return case
+    """The hard case of that name; raises `UnknownModel` or `BadPlugin`. Imports no framework: its functions do."""
+    return discovery.made(module(name), "case", HardCase)

@@ -8,11 +8,11 @@ find such folders in.
 from __future__ import annotations
 
 import os
-import pkgutil
 from functools import cache
-from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
+from models import discovery
 from models.errors import UnknownModel
 from models.pair import ModelPair
 
@@ -21,18 +21,27 @@ PLUGINS = "DEPLOY_COMPARE_MODELS"
 if os.environ.get(PLUGINS):
     __path__.append(os.environ[PLUGINS])
 
-NAMES = tuple(sorted(found.name for found in pkgutil.iter_modules(__path__) if found.ispkg))
+
+@cache
+def files() -> dict[str, Path]:
+    """The `__init__.py` of each pair by its name, sorted; raises `BadPlugin`."""
+    found = discovery.modules(__path__, PLUGINS)
+    return {name: path for name, path in found.items() if path.name == "__init__.py"}
+
+
+def names() -> tuple[str, ...]:
+    """Names of all pairs, sorted; raises `BadPlugin`."""
+    return tuple(files())
 
 
 def module(name: str) -> ModuleType:
-    """The package of a model pair; raises `UnknownModel`."""
-    if name not in NAMES:
-        raise UnknownModel(name, NAMES)
-    return import_module(f"{__name__}.{name}")
+    """The package of a model pair; raises `UnknownModel` or `BadPlugin`."""
+    if name not in files():
+        raise UnknownModel(name, names())
+    return discovery.load(f"{__name__}.{name}", files()[name], ("PACKAGES", "pair"))
 
 
 @cache
 def load(name: str) -> ModelPair:
-    """The model pair of that name; raises `UnknownModel`. Imports no framework: its functions do."""
-    pair: ModelPair = module(name).pair()
-    return pair
+    """The model pair of that name; raises `UnknownModel` or `BadPlugin`. Imports no framework: its functions do."""
+    return discovery.made(module(name), "pair", ModelPair)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-from contextlib import closing
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from loadtests import ask
 from loadtests.errors import NotReady, ProtocolError
 from pipelines.foreign.contract import Foreign, Input, datatype, unlisted
 
@@ -16,21 +15,11 @@ TIMEOUT_S = 10.0
 
 def _get(url: str, path: str, method: str = "GET") -> tuple[int, Any]:
     """Status and JSON (None where it is none); raises `NotReady` where nobody answers, `ProtocolError` without HTTP."""
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
-    with closing(connection):
-        try:
-            connection.request(method, path, body=b"{}" if method == "POST" else None)
-            response = connection.getresponse()
-            body = response.read()
-        except OSError as exc:
-            raise NotReady(f"{url}: {exc}") from exc
-        except http.client.HTTPException as exc:
-            raise ProtocolError(f"{url}: the answer is not HTTP: {exc!r}") from exc
+    status, _, body = ask.exchange(url, method, path, b"{}" if method == "POST" else None, {}, TIMEOUT_S)
     try:
-        return response.status, json.loads(body)
-    except ValueError:
-        return response.status, None
+        return status, json.loads(body)
+    except (ValueError, RecursionError):
+        return status, None
 
 
 def _page(url: str, path: str) -> dict[str, Any]:
@@ -67,7 +56,9 @@ def _v2_inputs(url: str, model: str) -> tuple[Input, ...]:
     path = f"/v2/models/{quote(model, safe='')}"
     found = _page(url, path)
     try:
-        return tuple(Input(each["name"], each["datatype"], tuple(map(int, each["shape"]))) for each in found["inputs"])
+        return tuple(
+            Input(str(each["name"]), str(each["datatype"]), tuple(map(int, each["shape"]))) for each in found["inputs"]
+        )
     except (KeyError, TypeError, ValueError) as exc:
         raise ProtocolError(f"{url}{path}: not a model's metadata: {type(exc).__name__}: {exc}") from exc
 

@@ -16,13 +16,14 @@ Formats do not import each other: what two of them share is in a `_file.py`, and
 from __future__ import annotations
 
 import os
-import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module, metadata
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Protocol, cast
 
+from models import discovery
 from models.pair import Matched, TensorSpec
 
 PLUGINS = "DEPLOY_COMPARE_FORMATS"
@@ -30,7 +31,7 @@ PLUGINS = "DEPLOY_COMPARE_FORMATS"
 if os.environ.get(PLUGINS):
     __path__.append(os.environ[PLUGINS])
 
-NAMES = tuple(sorted(found.name for found in pkgutil.iter_modules(__path__) if not found.name.startswith("_")))
+CONTRACT = ("FRAMEWORKS", "VARIANTS", "PACKAGES", "EXTRA", "export", "operators")
 
 
 class UnknownFormat(Exception):
@@ -70,7 +71,7 @@ class Format(Protocol):
 def missing(name: str) -> str | None:
     """How to get what a format needs and this environment has not; None where nothing is missing.
 
-    Raises `UnknownFormat`. Imports no framework.
+    Raises `UnknownFormat` or `BadPlugin`. Imports no framework.
     """
     wanted = load(name)
     absent = [package for package in wanted.PACKAGES if not _installed(package)]
@@ -88,8 +89,20 @@ def _installed(package: str) -> bool:
     return True
 
 
+@cache
+def files() -> dict[str, Path]:
+    """The file of each format by its name, sorted; raises `BadPlugin`."""
+    found = discovery.modules(__path__, PLUGINS)
+    return {name: path for name, path in found.items() if not name.startswith("_")}
+
+
+def names() -> tuple[str, ...]:
+    """Names of all formats, sorted; raises `BadPlugin`."""
+    return tuple(files())
+
+
 def load(name: str) -> Format:
-    """The module of a format; raises `UnknownFormat`. Imports no framework."""
-    if name not in NAMES:
-        raise UnknownFormat(name, NAMES)
-    return cast(Format, import_module(f"{__name__}.{name}"))
+    """The module of a format; raises `UnknownFormat` or `BadPlugin`. Imports no framework."""
+    if name not in files():
+        raise UnknownFormat(name, names())
+    return cast(Format, discovery.load(f"{__name__}.{name}", files()[name], CONTRACT))

@@ -119,8 +119,15 @@ _LEFT_OVER = re.compile(r"Unsupported ops: Counter\(.+")
 """What tf2onnx says before it writes a graph all the same, with TensorFlow's operators in it."""
 
 
+LONGEST_LINE, LONGEST_LOG = 1_000, 100_000
+"""Characters that are looked at, of each line and, from its end, of a log: many patterns take the square of a line."""
+
+
 def explain(message: str, log: str = "") -> Cause:
     """The cause that the message names, or that the log does where the message names none."""
+    message, log = (
+        "\n".join(line[:LONGEST_LINE] for line in text.splitlines())[-LONGEST_LOG:] for text in (message, log)
+    )
     if found := _SUMMARY.search(log):
         message = f"{found['kind']}: {found['said']}"
     elif found := _LEFT_OVER.search(log):

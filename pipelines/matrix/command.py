@@ -29,6 +29,7 @@ from pipelines.matrix.workshop import Workshop
 from serving import catalog
 from serving.catalog import Server
 
+LONGEST_S = 86_400
 RECORDS = artifacts.CACHE.parent / "matrix"
 
 
@@ -49,8 +50,7 @@ def whole(asked: Selection, settings: Settings, out: Path, console: Console) -> 
 
     Raises `BadInput` before anything is started, and KeyboardInterrupt with all finished cells kept.
     """
-    if settings.jobs < 1 or settings.timeout_s <= 0:
-        raise BadInput(f"--jobs and --timeout: expected more than 0, found {settings.jobs} and {settings.timeout_s:g}")
+    _check(settings)
     found = ground.survey()
     cells, skips = lay_out(found, asked)
     with store.writable(out):
@@ -68,8 +68,17 @@ def whole(asked: Selection, settings: Settings, out: Path, console: Console) -> 
     return made
 
 
+def _check(settings: Settings) -> None:
+    """Raises `BadInput`."""
+    if settings.jobs < 1:
+        raise BadInput(f"--jobs: expected more than 0, found {settings.jobs}")
+    if not 0 < settings.timeout_s <= LONGEST_S:  # NaN is not
+        raise BadInput(f"--timeout: expected more than 0 and at most {LONGEST_S} seconds, found {settings.timeout_s:g}")
+
+
 def single(text: str, settings: Settings, console: Console) -> Entry:
     """Observe one cell anew, whatever is known of it, and print everything that was seen. Raises `BadInput`."""
+    _check(settings)
     cell = parse(text)
     found = ground.survey()
     cells, skips = lay_out(found, Selection((cell.model,), (cell.framework,), (cell.format,), (cell.variant,)))
@@ -82,6 +91,9 @@ def single(text: str, settings: Settings, console: Console) -> Entry:
             seen = _look(cell, server, shop, settings.timeout_s)
         Records(settings.records).keep(cell, server, seen)
         told = document.entry(cell, seen, is_pair=found.models[cell.model].is_pair)
+    if seen and seen.export:
+        folder = artifacts.folder(cell.model, cell.framework, cell.format, cell.variant, settings.cache)
+        console.print(f"artifact in {folder}", markup=False, highlight=False, soft_wrap=True)
     for line in tell.lines(told, seen):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return told

@@ -19,8 +19,8 @@ def survey() -> Ground:
     """Everything there is. Imports no framework."""
     accepting = [servers.load(name) for name in servers.names()]
     return Ground(
-        {name: _model(catalog.load(name)) for name in catalog.NAMES},
-        {name: _way(name, accepting) for name in pipelines.formats.NAMES},
+        {name: _model(catalog.load(name)) for name in catalog.names()},
+        {name: _way(name, accepting) for name in pipelines.formats.names()},
     )
 
 

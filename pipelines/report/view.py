@@ -117,7 +117,7 @@ def _summary(results: Results, tried: Sequence[Cell]) -> str:
     said = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     timing = results.timing
     took = f"{duration(timing.total_s)} in all, {duration(timing.measuring_s)} of it measuring"
-    return f"{len(tried)} cells: {said or 'none done'} · {_engine(results)} engine · {took}"
+    return f"{len(tried)} cell{'s' * (len(tried) != 1)}: {said or 'none done'} · {_engine(results)} engine · {took}"
 
 
 def _engine(results: Results) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pipelines.results import Cell, Comparison, Load, Percentiles, Results
-from pipelines.scorecard import judges, metrics, wording
-from pipelines.scorecard.lines import AXES, FRAMEWORKS, Axis, AxisRow, Line, Path, Scorecard, Side
+from pipelines.scorecard import gaps, judges, metrics, wording
+from pipelines.scorecard.lines import AXES, FRAMEWORKS, Axis, AxisRow, Gap, Line, Path, Scorecard, Side
 from pipelines.scorecard.metrics import Metric
 
 WORKING = {"ok", "invalid"}
@@ -16,27 +16,37 @@ WORKING = {"ok", "invalid"}
 def score(results: Results) -> Scorecard:
     """The scorecard of a run. A failed cell is no way to production; of an invalid one, only its valid loads count."""
     models = list(dict.fromkeys(cell.model for cell in results.cells))
-    tolerance = float(results.experiment["tolerance"])
-    lines = [line for model in models for line in _lines(model, results, tolerance)]
-    rows = tuple(_row(axis, [line for line in lines if line.axis == axis and line.headline]) for axis in AXES)
-    verdicts = {model: wording.sentence(model, [line for line in lines if line.model == model]) for model in models}
-    return Scorecard(rows, tuple(lines), verdicts)
+    lines: list[Line] = []
+    missing: list[Gap] = []
+    verdicts = {}
+    for model in models:
+        tried = [cell for cell in results.cells if cell.model == model and cell.status != "skipped"]
+        working = [cell for cell in tried if cell.status in WORKING]
+        found = [_reach(model, tried), *_lines(model, working, results)]
+        gone = gaps.of(model, working, found)
+        verdicts[model] = wording.sentence(model, found, gone)
+        lines += found
+        missing += gone
+    return Scorecard(tuple(_row(axis, lines, missing) for axis in AXES), tuple(lines), verdicts)
 
 
-def _row(axis: Axis, lines: Sequence[Line]) -> AxisRow:
-    metrics = dict.fromkeys(line.metric for line in lines)
-    return AxisRow(axis, tuple(tuple(line for line in lines if line.metric == metric) for metric in metrics))
+def _row(axis: Axis, lines: Sequence[Line], missing: Sequence[Gap]) -> AxisRow:
+    shown = [line for line in lines if line.axis == axis and line.headline]
+    metrics = dict.fromkeys(line.metric for line in shown)
+    return AxisRow(
+        axis,
+        tuple(tuple(line for line in shown if line.metric == metric) for metric in metrics),
+        tuple(gap for gap in missing if gap.axis == axis),
+    )
 
 
-def _lines(model: str, results: Results, tolerance: float) -> list[Line]:
-    tried = [cell for cell in results.cells if cell.model == model and cell.status != "skipped"]
-    working = [cell for cell in tried if cell.status in WORKING]
-    asked = [*metrics.fidelity(tolerance), *metrics.footprint(working)]
+def _lines(model: str, working: Sequence[Cell], results: Results) -> list[Line]:
+    asked = [*metrics.fidelity(float(results.experiment["tolerance"])), *metrics.footprint(working)]
     for workload in dict.fromkeys(load.workload for cell in working for load in cell.loads):
         asked += _speed(workload, working, results.comparisons)
     asked += _capacity(working)
     lines = [_line(metric, model, working) for metric in asked]
-    return [_reach(model, tried), *(line for line in lines if line.torch.paths or line.tensorflow.paths)]
+    return [line for line in lines if line.torch.paths or line.tensorflow.paths]
 
 
 def _reach(model: str, tried: Sequence[Cell]) -> Line:

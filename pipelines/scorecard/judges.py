@@ -60,7 +60,8 @@ def by_cold_starts(cells: Sequence[Cell]) -> Judge:
     def judge(a: Path, b: Path, higher: bool) -> Judgement:
         ratio = stats.independent_ratio(starts[a.cell], starts[b.cell])
         if ratio.ci95 is None or stats.verdict(ratio, ratio.p) != "different":
-            return Judgement(None, None, f"the spread of {ratio.pairs} starts supports none")
+            starts_seen = f"{ratio.pairs} start{'s' * (ratio.pairs != 1)}"
+            return Judgement(None, None, f"the spread of {starts_seen} supports none")
         return _lead(a, b, higher, f"95 % interval {_interval(ratio.ci95)} over {ratio.pairs} starts each")
 
     return judge
@@ -74,7 +75,8 @@ def by_blocks(workload: str, metric: str, comparisons: Sequence[Comparison]) -> 
         else:
             return Judgement(None, None, "too few requests in a block to compare blocks")
         if found.ci95 is None:
-            return Judgement(None, None, f"{found.blocks} blocks are too few to tell")
+            few = "1 block is" if found.blocks == 1 else f"{found.blocks} blocks are"
+            return Judgement(None, None, f"{few} too few to tell")
         if found.verdict != "different":
             more = f"; about {found.more_blocks} more would decide" if found.more_blocks else ""
             # The interval is of this pair alone: it may exclude 1 where p, adjusted for all pairs, does not convince.

@@ -70,11 +70,23 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Gap:
+    """What was not judged of one model on one axis, and why."""
+
+    axis: Axis
+    model: str
+    workloads: tuple[str, ...]
+    """Those that were not judged; empty where the axis was not judged at all."""
+    why: str
+
+
+@dataclass(frozen=True)
 class AxisRow:
     """One axis: its headline lines, those of one metric together."""
 
     axis: Axis
     metrics: tuple[tuple[Line, ...], ...]
+    gaps: tuple[Gap, ...]
 
 
 @dataclass(frozen=True)

@@ -37,10 +37,12 @@ def fidelity(tolerance: float) -> list[Metric]:
 
 
 def footprint(cells: Sequence[Cell]) -> list[Metric]:
+    """What is deployed is an environment on the process engine, else an image."""
+    deployed = "environment" if any(cell.engine == "process" for cell in cells) else "image"
     return [
         Metric("footprint", "artifact size", "MB", _artifact_mb, judges.exact),
-        Metric("footprint", "image size", "MB", _image_mb, judges.exact),
-        Metric("footprint", "image beyond the base", "MB", _image_added_mb, judges.exact, headline=False),
+        Metric("footprint", f"{deployed} size", "MB", _image_mb, judges.exact),
+        Metric("footprint", f"{deployed} beyond the base", "MB", _image_added_mb, judges.exact, headline=False),
         Metric("footprint", "peak memory", "MB", _memory_peak_mb, judges.once),
         Metric("footprint", "cold start", "s", _cold_start_s, judges.by_cold_starts(cells)),
     ]

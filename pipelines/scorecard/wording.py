@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipelines.figures import number
-from pipelines.scorecard.lines import FRAMEWORKS, Line, Path
+from pipelines.scorecard.lines import FRAMEWORKS, Gap, Line, Path
 
 
 def best(line: Line, framework: str) -> str:
@@ -48,8 +48,13 @@ def _times(factor: float | None) -> str:
     return f"{factor:.2f}×" if factor and factor < 10 else f"{factor:.0f}×" if factor else ""
 
 
-def sentence(model: str, lines: Sequence[Line]) -> str:
-    """The verdict on one model: what works, what each framework leads on by its best path, what is open."""
+def gap(missing: Gap) -> str:
+    """`no load is valid`, or `steady and closed: no load is valid`"""
+    return f"{_list(missing.workloads)}: {missing.why}" if missing.workloads else missing.why
+
+
+def sentence(model: str, lines: Sequence[Line], gaps: Sequence[Gap]) -> str:
+    """The verdict on one model: what works, what each framework leads on by its best path, what is open or unjudged."""
     reach = next(line for line in lines if line.axis == "reach")
     judged = [
         line
@@ -66,6 +71,8 @@ def sentence(model: str, lines: Sequence[Line]) -> str:
         parts.append(f"no difference shown in {_list(undecided)}")
     if not judged:
         parts.append("nothing to compare")
+    if any(reach.side(framework).paths for framework in FRAMEWORKS):  # else reach has said why
+        parts += [_not_judged(missing) for missing in gaps]
     return f"{model}: {'; '.join(parts)}."
 
 
@@ -73,6 +80,11 @@ def _claim(line: Line, framework: str) -> str:
     path = line.side(framework).best
     assert path is not None
     return f"{line.name} ({path.label} {_figure(path)} {line.unit}, {'≥ ' * line.bounded}{_times(line.factor)})"
+
+
+def _not_judged(missing: Gap) -> str:
+    under = f" under {_list(missing.workloads)}" if missing.workloads else ""
+    return f"{missing.axis} not judged{under}: {missing.why}"
 
 
 def _list(items: Sequence[str]) -> str:

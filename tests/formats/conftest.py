@@ -19,6 +19,11 @@ from pipelines.formats import Exported
 FRAMEWORKS = ("torch",)
 VARIANTS = ("fp32",)
 PACKAGES = ()
+EXTRA = None
+
+
+def operators(path):
+    return None
 
 
 def export(pair, framework, variant, folder):

@@ -58,7 +58,7 @@ def test_an_artifact_that_was_kept_is_not_made_again(cache: Path) -> None:
     assert artifacts.export(*CELL, cache=cache).cached
 
 
-@pytest.mark.parametrize("damage", ["changed", "missing", "added", "no manifest"])
+@pytest.mark.parametrize("damage", ["changed", "missing", "added", "no manifest", "no facts"])
 def test_an_artifact_that_was_tampered_with_is_made_again(damage: str, cache: Path) -> None:
     folder = artifacts.export(*CELL, cache=cache).folder
     entry = folder / "model.pt"
@@ -66,6 +66,8 @@ def test_an_artifact_that_was_tampered_with_is_made_again(damage: str, cache: Pa
         entry.write_bytes(entry.read_bytes()[:-1] + b"x")
     elif damage == "added":
         (folder / "extra").touch()
+    elif damage == "no facts":
+        (folder.parent / "facts.json").write_text("{}")
     else:
         (entry if damage == "missing" else folder / on_disk.MANIFEST).unlink()
     again = artifacts.export(*CELL, cache=cache)

@@ -121,12 +121,12 @@ def test_a_cache_on_a_full_disk_is_a_failure_like_others(tmp_path: Path, monkeyp
 
 
 def test_an_unknown_format_is_answered_with_the_known_ones(seed_format: Seed) -> None:
-    known = formats.NAMES
+    known = formats.names()
     with pytest.raises(formats.UnknownFormat) as caught:
         formats.load("tfl")
     assert str(caught.value) == f"unknown format 'tfl'; known: {', '.join(known)}"
     seed_format("mine", "raise NotImplementedError")
-    assert tuple(sorted((*known, "mine"))) == formats.NAMES
+    assert tuple(sorted((*known, "mine"))) == formats.names()
 
 
 def hanging(pids: Path, children: bool = True) -> str:

@@ -73,7 +73,7 @@ def test_a_missing_extra_is_named_with_the_way_to_get_it(monkeypatch: pytest.Mon
     assert formats.missing("any") is None
 
 
-@pytest.mark.parametrize("name", formats.NAMES)
+@pytest.mark.parametrize("name", formats.names())
 def test_every_format_counts_operators(name: str) -> None:
     tree = ast.parse(Path(formats.load(name).__file__).read_text())
     assert "operators" in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}

@@ -91,6 +91,32 @@ def test_lag_is_at_most_a_millisecond_or_a_twentieth_of_the_median(
     assert failed(replace(FINE, latency_ms=Percentiles(p50, None, None), lag_p99_seen_ms=lag)) == verdict
 
 
+@pytest.mark.parametrize(
+    ("requests", "unit"),
+    [
+        (459, "ms at p99"),
+        (458, "ms at rank 454 of 458 (too few to tell a p99)"),
+        (80, "ms at rank 79 of 80 (too few to tell a p99)"),
+    ],
+)
+def test_the_lag_is_called_a_p99_only_where_one_can_be_told(requests: int, unit: str) -> None:
+    late = replace(FINE, requests=requests, lag_p99_seen_ms=5.0)
+    gates = judge(late, offered_rps=200.0, cpu_fraction=0.1, least_requests=1)
+    assert [gate.unit for gate in gates if not gate.passed] == [unit]
+
+
+def test_a_rate_is_not_blamed_for_what_the_machine_did() -> None:
+    slow = replace(FINE, requests_per_s=150.0)
+
+    def remedy(figures: Figures, machine: Readings | None = None) -> str:
+        gates = judge(figures, offered_rps=200.0, cpu_fraction=0.1, machine=machine)
+        return next(gate.remedy for gate in gates if gate.name == "achieved")
+
+    assert remedy(slow) == remedy(replace(slow, errors=3)) == "the server does not keep up with this rate: lower it"
+    late = replace(slow, lag_p99_seen_ms=30.0)
+    assert remedy(late, Readings(others_server_cores=0.5)).startswith("mend lag, others_server_cores first;")
+
+
 @pytest.mark.parametrize(("cpu_fraction", "verdict"), [(0.79, []), (0.80, ["generator_cpu"])])
 def test_the_generator_has_cpu_to_spare(cpu_fraction: float, verdict: list[str]) -> None:
     assert failed(FINE, cpu_fraction) == verdict

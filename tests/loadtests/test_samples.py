@@ -101,6 +101,11 @@ def test_one_late_request_of_a_short_block_is_not_its_p99(late: int, seen_ms: fl
     assert figures(block).lag_p99_seen_ms == pytest.approx(seen_ms, abs=1e-6)
 
 
+@pytest.mark.parametrize(("requests", "rank"), [(0, 0), (1, 1), (2, 1), (80, 79), (100, 99), (300, 297), (459, 455)])
+def test_the_lag_judged_is_the_p99s_whether_or_not_it_can_be_told(requests: int, rank: int) -> None:
+    assert samples.lag_rank(requests) == rank
+
+
 def test_a_constant_latency_takes_nothing_from_an_open_load() -> None:
     assert samples.achieved_rps(make(np.full(300, 50.0))) == pytest.approx(100)
 
@@ -128,6 +133,24 @@ def test_samples_survive_the_file(tmp_path: Path) -> None:
         assert getattr(again, name).dtype == getattr(block, name).dtype
     assert (again.duration_s, again.open) == (block.duration_s, False)
     assert [path.name for path in tmp_path.iterdir()] == ["samples.parquet"]
+
+
+def test_a_damaged_file_never_gives_other_values(tmp_path: Path) -> None:
+    path = tmp_path / "samples.parquet"
+    block = make(np.arange(1000.0), open=False)
+    write(str(path), block)
+    sound = path.read_bytes()
+    refused = 0
+    for at in range(4, len(sound) // 2, 7):
+        path.write_bytes(sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1 :])
+        try:
+            again = samples.read(path)
+        except SamplesError:
+            refused += 1
+            continue
+        for name in samples.COLUMNS:
+            np.testing.assert_array_equal(getattr(again, name), getattr(block, name))
+    assert refused > 50
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not parquet"])

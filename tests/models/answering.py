@@ -17,7 +17,7 @@ from pipelines import worker
 def main(folder: Path) -> None:
     """Write `<case>-<framework>.npz` for each that there is."""
     os.environ |= worker.ENVIRONMENT
-    for name in hard_cases.NAMES:
+    for name in hard_cases.names():
         case = hard_cases.load(name)
         for framework in case.frameworks:
             answers = {"torch": worker.source_answers, "tensorflow": worker.twin_answers}[framework](case)

@@ -18,7 +18,7 @@ from models.zoo import digits_cnn
 from pipelines import artifacts
 
 
-@pytest.fixture(params=zoo.NAMES)
+@pytest.fixture(params=zoo.names())
 def pair(request: pytest.FixtureRequest) -> ModelPair:
     return zoo.load(request.param)
 
@@ -30,7 +30,7 @@ def test_an_unknown_model_is_answered_with_the_known_ones() -> None:
 
 def test_looking_at_pairs_imports_no_framework() -> None:
     code = (
-        "import sys; from models import zoo, weights, cases, fingerprint; [zoo.load(name) for name in zoo.NAMES];"
+        "import sys; from models import zoo, weights, cases, fingerprint; [zoo.load(name) for name in zoo.names()];"
         "sys.exit(', '.join({'torch', 'tensorflow', 'keras'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).stderr.strip() == b""

@@ -23,6 +23,7 @@ def measured(workload: str, offered_rps: float | None, p50: float, rps: float, *
         "latency_ms": results.Percentiles(p50=p50, p90=1.9 * p50, p99=4 * p50),
         "latency_upper_ms": results.Percentiles(p50=1.02 * p50, p90=1.98 * p50, p99=4.5 * p50),
         "lag_ms": results.Percentiles(p50=0.12, p90=0.2, p99=0.4),
+        "gates": tuple(gate.model_copy(update={"value": 0.4}) for gate in plain.gates),
         "spectrum_ms": tuple((percentile, factor * p50) for percentile, factor in tail.items()),
         "goodput_rps": 0.999 * rps,
         "over_time": tuple(
@@ -48,7 +49,7 @@ def spoiled(load_: results.Load) -> results.Load:
         passed=False,
         value=7.3,
         limit=1.0,
-        unit="ms at p99",
+        unit="ms at p99 in one block",
         remedy="run on an idle machine",
     )
     return load_.model_copy(update={"valid": False, "gates": (late,)})

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from models.cases import Case
-from pipelines import batching, experiment
+from pipelines import batching, experiments
 from pipelines.errors import BadExperiment
 
 LENGTHS = (3, 3, 3, 3, 5, 5, 7)
@@ -54,6 +54,6 @@ def test_a_batch_larger_than_the_model_takes_is_bad_input() -> None:
         "formats": ["onnx"],
         "load": {"workloads": [{"name": "w", "payload_batch": 512, "arrivals": {"kind": "closed", "users": 1}}]},
     }
-    asked = experiment.parse(yaml.safe_dump(fields), "test")
+    asked = experiments.parse(yaml.safe_dump(fields), "test")
     with pytest.raises(BadExperiment, match="'w': payload_batch is 512, but model 'minilm' takes batches of at most"):
         batching.check(asked)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines import experiment, journal, results, trials
+from pipelines import experiments, journal, results, trials
 from pipelines.experiment import Experiment
 from pipelines.journal import AnyEvent, Journal, TrialMeasured
 from pipelines.plan import Cell
@@ -43,7 +43,7 @@ def asked(**search: object) -> Experiment:
             "max_repeats": 2,
         },
     }
-    return experiment.parse(yaml.safe_dump(fields), "test")
+    return experiments.parse(yaml.safe_dump(fields), "test")
 
 
 def measured(ahead: trials.Ahead, capacity_rps: float = 200.0, spoiled: tuple[str, ...] = ()) -> TrialMeasured:

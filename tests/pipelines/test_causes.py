@@ -58,3 +58,8 @@ def test_what_was_said_has_its_cause(message: str, log: str, text: str, operator
 def test_an_unknown_failure_of_onnx_export_is_told_by_its_summary() -> None:
     cause = explain(STEP, "## Exception summary\n\n<class 'ValueError'>: no tea\n\n(Refer to the full stack trace.)")
     assert (cause.text, cause.known) == ("ValueError: no tea", False)
+
+
+def test_a_line_of_megabytes_is_looked_at_in_its_beginning() -> None:
+    assert not explain("Unsupported x" * 1_000_000, "Missing out variant" * 1_000_000).known
+    assert explain("", "x" * 10_000_000 + "\nNo Op registered for Tea").operator == "Tea"

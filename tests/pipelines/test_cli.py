@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from pipelines import experiment
+from pipelines import experiments, recordings
 from pipelines.cli import app
+from pipelines.errors import BadExperiment
 
 GOOD = {
     "name": "mine",
@@ -60,6 +62,8 @@ def test_a_bad_experiment_is_refused_before_anything_is_made(
     out = tmp_path / "runs"
     assert said in refused("run", written(tmp_path, **change), "--out", str(out))
     assert not out.exists()
+    planned = call("plan", written(tmp_path, **change))  # it says so after what it has to show
+    assert (planned.exit_code, said in planned.stderr) == (2, True)
 
 
 def test_yaml_that_does_not_parse_is_refused(tmp_path: Path) -> None:
@@ -87,20 +91,79 @@ def test_an_unknown_engine_is_refused(tmp_path: Path) -> None:
 
 
 def test_there_is_nothing_to_resume_in_an_empty_folder(tmp_path: Path) -> None:
-    assert "no run to resume" in refused("run", written(tmp_path), "--resume", "--out", str(tmp_path))
+    assert "no run of experiment 'mine' to resume below" in refused(
+        "run", written(tmp_path), "--resume", "--out", str(tmp_path)
+    )
 
 
 @pytest.mark.parametrize("text", [None, "{bad", "[]"])
 def test_a_run_without_its_environment_is_not_resumed(tmp_path: Path, text: str | None) -> None:
-    run = tmp_path / "runs" / "1"
-    run.mkdir(parents=True)
-    (tmp_path / "runs" / "latest").symlink_to("1")
-    asked = experiment.load(written(tmp_path))
-    (run / "experiment.yaml").write_text(experiment.dump(asked))
+    run = left(tmp_path, "20260102-030405-mine")
     if text is not None:
         (run / "environment.json").write_text(text)
     said = refused("run", written(tmp_path), "--resume", "--out", str(tmp_path / "runs"))
     assert "environment.json: cannot be read" in said
+
+
+def left(folder: Path, run: str, **changes: object) -> Path:
+    """A run's folder, with no more than the experiment that it was of, and `latest` pointing at it."""
+    path = folder / "runs" / run
+    path.mkdir(parents=True)
+    latest = folder / "runs" / "latest"
+    latest.unlink(missing_ok=True)
+    latest.symlink_to(run)
+    (path / "experiment.yaml").write_text(experiments.dump(experiments.load(written(folder, **changes))))
+    return path
+
+
+def test_the_latest_run_of_the_same_experiment_is_resumed_past_any_other(tmp_path: Path) -> None:
+    left(tmp_path, "20260101-030405-mine")
+    left(tmp_path, "20260102-030405-mine")
+    left(tmp_path, "20260103-030405-mine", cold_starts=5)
+    left(tmp_path, "20260104-030405-mine-too", name="mine-too")
+    left(tmp_path, "20260105-030405-load", name="load")
+    said = refused("run", written(tmp_path), "--resume", "--out", str(tmp_path / "runs"))
+    assert "20260102-030405-mine/environment.json: cannot be read" in said
+
+
+def test_an_experiment_that_was_changed_is_not_resumed_and_the_change_is_told(tmp_path: Path) -> None:
+    left(tmp_path, "20260103-030405-mine", cold_starts=5)
+    said = refused("run", written(tmp_path), "--resume", "--out", str(tmp_path / "runs"))
+    assert "run 20260103-030405-mine was of another experiment 'mine' (changed since: cold_starts 3, was 5)" in said
+
+
+def replaying(folder: Path, csv: str) -> dict[str, object]:
+    """An experiment's load that replays these lines."""
+    (folder / "recorded.csv").write_text(csv)
+    return {"load": {"workloads": [{"name": "again", "arrivals": {"kind": "replay", "file": "recorded.csv"}}]}}
+
+
+def test_a_recording_that_was_changed_is_not_gone_on_with(tmp_path: Path) -> None:
+    asked = replaying(tmp_path, "instant_s\n0.1\n")
+    run = left(tmp_path, "20260103-030405-mine", **asked)
+    described = {
+        "engine": "process",
+        "budget": {},
+        "recordings": recordings.hashes(experiments.load(written(tmp_path, **asked))),
+    }
+    (run / "environment.json").write_text(json.dumps(described))
+    replaying(tmp_path, "instant_s\n0.2\n")
+    said = refused("run", written(tmp_path, **asked), "--resume", "--out", str(tmp_path / "runs"))
+    assert "replayed other recordings than those that are there now: start a new run" in said
+
+
+def test_a_payload_that_a_recording_names_must_be_there(tmp_path: Path) -> None:
+    asked = experiments.load(written(tmp_path, **replaying(tmp_path, "instant_s,payload\n0.1,63\n0.2,64\n")))
+    recordings.check_payloads(asked, "digits_cnn", 65)
+    with pytest.raises(BadExperiment, match=r"'again': .*line 3: payload 64 is beyond the 64 payloads"):
+        recordings.check_payloads(asked, "digits_cnn", 64)
+
+
+@pytest.mark.parametrize("command", ["run", "report", "plan"])
+def test_a_name_too_long_for_a_file_is_an_unknown_one(command: str) -> None:
+    said = refused(command, "x" * 300)
+    assert "unknown" in said
+    assert len(said) < 2000
 
 
 def test_a_report_of_an_unknown_run_is_refused() -> None:

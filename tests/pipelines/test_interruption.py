@@ -61,5 +61,7 @@ def test_a_run_of_another_experiment_is_not_resumed(engine: str, tmp_path: Path)
     driving.finish(process)
     assert process.returncode == 130
     refused = driving.start(tmp_path, engine, other, "--resume")
-    assert "is of another experiment" in driving.finish(refused)
+    assert "was of another experiment 'tiny' (changed since: load.workloads.0.arrivals.rate_rps 50" in driving.finish(
+        refused
+    )
     assert refused.returncode == 2

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines import experiment, history
+from pipelines import experiments, history
 from pipelines.errors import BadRun
 from pipelines.journal import AnyEvent, BlockMeasured, Failed, Journal, RoundMeasured, read
 
-ASKED = experiment.parse(
+ASKED = experiments.parse(
     yaml.safe_dump(
         {
             "name": "mine",
@@ -53,6 +53,13 @@ def test_what_was_added_is_there_in_the_next_sitting(tmp_path: Path) -> None:
     with Journal(tmp_path / "journal.jsonl") as journal:
         journal.add(block("a", 0))
     assert Journal(tmp_path / "journal.jsonl").events == [block("a", 0)]
+
+
+def test_a_name_may_hold_what_ends_a_line_elsewhere(tmp_path: Path) -> None:
+    odd = block("m\x85\u2028\x0bx", 0)
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        journal.add(odd)
+    assert Journal(tmp_path / "journal.jsonl").events == [odd]
 
 
 def test_a_line_cut_short_by_a_kill_is_dropped_and_the_next_one_is_whole(tmp_path: Path) -> None:

@@ -96,6 +96,12 @@ def refused(*words: str) -> str:
         (["http://127.0.0.1:1", "--budget", "9", "--rounds", "3"], "leave out"),
         (["http://127.0.0.1:1", "--capacity"], "needs an SLO"),
         (["http://127.0.0.1:1", "--slo-p99-ms", "5"], "add --capacity"),
+        (["http://127.0.0.1:1", "--users", "0"], "error: --users: input should be greater than 0 (found 0)"),
+        (["http://127.0.0.1:1", "--max-error-rate", "0"], "add --capacity"),
+        (["http://127.0.0.1:1", "--replay", "nowhere.csv"], "nowhere.csv: cannot be read as a CSV of instants"),
+        (["http://a..b:80"], "expected http://HOST:PORT"),
+        (["http://a b:80"], "expected http://HOST:PORT, without spaces"),
+        (["http://:secret@127.0.0.1:1"], "error: expected http://HOST:PORT, and no user or password in it"),
         (["http://127.0.0.1:1", "--pid", "1", "--pid", "1"], "--pid is given 2 times for 1 URLs"),
     ],
 )
@@ -120,6 +126,31 @@ def test_what_cannot_be_is_refused_before_anything_is_written(tmp_path: Path, wo
 def test_a_server_that_refuses_is_quoted(tmp_path: Path, words: list[str], said: str) -> None:
     with serving(TWO_MODELS) as url:
         assert said in refused(url, *words, "--out", str(tmp_path / "runs"))
+
+
+@pytest.mark.parametrize(
+    ("pages", "said"),
+    [
+        ({"/v2/models": (200, {"models": ["m\x85\u2028x"]})}, "is no name of a model"),
+        ({"/v2/models": (200, {"models": ["m" * 300]})}, "is no name of a model"),
+        ({"/v2/models": (200, {"models": ["m\ud800"]})}, "is no name of a model"),
+        ({**TWO_MODELS, "/v2/models/m": (200, {"inputs": []})}, "the server says that the model has no inputs"),
+        (
+            {**TWO_MODELS, "/v2/models/m": (200, {"inputs": [{"name": "x", "datatype": ["FP32"], "shape": [1]}]})},
+            "for which nothing can be made up",
+        ),
+    ],
+)
+def test_a_server_that_says_nonsense_of_itself_is_refused(tmp_path: Path, pages: Pages, said: str) -> None:
+    words = ["--model", "m"] if len(pages) > 1 else []
+    with serving(pages) as url:
+        assert said in refused(url, *words, "--out", str(tmp_path / "runs"))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_no_errors_at_all_may_be_asked_for() -> None:
+    [asked] = load_options.Slo(search=True, p99_ms=5.0, max_error_rate=0.0).fields()
+    assert asked == {"slo": {"p99_ms": 5.0, "max_error_rate": 0.0}}
 
 
 def test_a_server_of_something_else_is_told_by_its_answer(tmp_path: Path) -> None:
@@ -161,6 +192,7 @@ def test_lengths_become_rounds_of_blocks() -> None:
     assert fields() == (5, 2.0)
     assert fields(duration=1.0) == (1, 1.0)
     assert fields(duration=9.0, rounds=3) == (3, 3.0)
+    assert fields(duration=5.0) == (3, 5.0 / 3)
     assert fields(steady=False) == (1, 10.0)
     assert fields(servers=2) == (None, 2.0)
     assert fields(budget=30.0) == (None, 2.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -19,8 +20,9 @@ from loadtests.launch import Generator
 from loadtests.machine import Readings
 from loadtests.samples import Samples
 from models.cases import Case
-from pipelines import drive, experiment, history, measure, rounds, sitting
-from pipelines.journal import BlockMeasured, Journal, RoundMeasured, RoundsChosen
+from pipelines import drive, experiments, history, measure, rounds, sitting
+from pipelines.errors import OutputUnwritable
+from pipelines.journal import BlockMeasured, Journal, RoundMeasured, RoundsChosen, read
 from pipelines.plan import Cell, Plan
 from pipelines.progress import Display, TimeLeft
 from pipelines.sitting import Running, Sitting
@@ -107,7 +109,7 @@ def sit(folder: Path, generator: Instantly, copies: int = 1, **load: object) -> 
     """One sitting on the three cells; an interrupt ends it. Copy n of each is at port n."""
     workloads = [{"name": "steady", "arrivals": {"kind": "closed", "users": 1}}]
     fields = {"name": "t", "models": ["m"], "formats": ["onnx"], "load": {"workloads": workloads, "block_s": 1, **load}}
-    asked = experiment.parse(yaml.safe_dump(fields), "test")
+    asked = experiments.parse(yaml.safe_dump(fields), "test")
     (folder / "samples").mkdir(exist_ok=True)
     servers = [
         Running(cell, "m", Server(seed), CASES, others=tuple(Server(seed, port) for port in range(2, copies + 1)))
@@ -187,6 +189,15 @@ def test_a_spoiled_block_is_repeated_with_all_cells_and_only_so_often(tmp_path: 
     always = sit(tmp_path / "always", Instantly(late=100), rounds=2, max_repeats=2)
     assert sum(event.repeat for event in always.events if isinstance(event, RoundMeasured)) == 2
     assert len(blocks(always)) == 3 * (2 + 2)
+
+
+def test_a_full_disk_is_no_cells_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    with pytest.raises(OutputUnwritable, match=r"is full; free some space, then continue: a run by --resume"):
+        sit(tmp_path, Instantly(answer=3.1), rounds=2)  # which fails otherwise
+    monkeypatch.undo()
+    assert not history.failures(read(tmp_path / "journal.jsonl"))
 
 
 def test_a_wrong_response_under_load_fails_the_cell(tmp_path: Path) -> None:

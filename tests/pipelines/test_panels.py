@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,9 @@ import pytest
 from pipelines import report, results
 from pipelines.report import panels
 from pipelines.report.looks import looks
-from pipelines.report.panels import forest, trust
-from pipelines.report.panels.figure import TEMPLATE, Plot
-from pipelines.report.tables import loads, ratios, settings
+from pipelines.report.panels import forest, generator, trust
+from pipelines.report.panels.figure import TEMPLATE, Plot, log_axis
+from pipelines.report.tables import conditions, loads, ratios, settings
 from pipelines.report.view import view
 from tests.pipelines.made import cell, comparison, load, run
 from tests.pipelines.made_whole import endpoints, spoiled, thorough
@@ -61,6 +62,20 @@ def test_a_stall_stands_out_of_latency_over_time() -> None:
     assert max(worst["y"]) == 100.0 > 5 * sorted(worst["y"])[-2]
 
 
+def test_all_strips_of_latency_over_time_have_one_scale_that_holds_the_highest_peak() -> None:
+    title = "Latency over time, steady-200"
+    layout = titled(title).figure["layout"]
+    ranges = [layout[name]["range"] for name in layout if name.startswith("yaxis")]
+    values = [value for trace in traces(title) for value in trace["y"]]
+    assert ranges == 4 * [ranges[0]]
+    assert ranges[0][0] < math.log10(min(values)) < math.log10(max(values)) < ranges[0][1]
+
+
+def test_ticks_reach_as_far_as_the_whiskers() -> None:
+    shown = log_axis("ms", [{"y": [5.0, 20.0], "error_y": {"array": [None, 152.0]}}])
+    assert shown["tickvals"] == [5, 10, 20, 50, 100, 200]
+
+
 def test_the_upper_bounds_are_whiskers_of_the_spectrum() -> None:
     bounds = next(trace for trace in traces("Latency spectrum, steady-200") if "error_y" in trace)
     assert [y + up for y, up in zip(bounds["y"], bounds["error_y"]["array"], strict=True)] == pytest.approx(
@@ -103,6 +118,15 @@ def test_saturation_has_the_slo_the_capacity_and_its_interval() -> None:
     assert (1600 * 0.97, 1600 * 1.02) in [(shape["x0"], shape["x1"]) for shape in shapes]
 
 
+def test_invalid_trials_are_faded_crosses_that_no_line_joins() -> None:
+    crosses = [trace for trace in traces("Saturation, torch onnx") if trace.get("opacity", 1) < 0.5]
+    joined = [trace for trace in traces("Saturation, torch onnx") if "lines" in trace["mode"]]
+    assert len(crosses) == 3 + 1  # percentiles, goodput
+    assert all((one["mode"], one["x"], one["marker"]["symbol"]) == ("markers", [1440], ["x"]) for one in crosses)
+    assert all(1440 not in trace["x"] for trace in joined)
+    assert "crosses are invalid" in titled("p99 against the offered rate").note
+
+
 def test_a_capacity_that_was_not_found_says_why(tmp_path: Path) -> None:
     assert all("no rate held it: p99 was 31 ms" in text for text in written(WHOLE, tmp_path))
 
@@ -115,9 +139,45 @@ def test_a_percentile_that_is_not_stated_says_why() -> None:
     assert "30 errors" in loads.percentile(broken, "p99").why
 
 
+def test_blocks_have_a_range_only_where_each_can_tell_the_figure() -> None:
+    made = load("closed", None, 1.0, 100.0, latency_ms=results.Percentiles(p50=1.0, p90=2.0, p99=14.3))
+    blocks = tuple(
+        block.model_copy(update={"latency_ms": block.latency_ms.model_copy(update={"p99": p99})})
+        for block, p99 in zip(made.blocks, (10.35, None, 7.91), strict=True)
+    )
+    shown = made.model_copy(update={"blocks": blocks})
+    assert loads.percentile(shown, "p50").below == "1.00–1.02"
+    item = loads.percentile(shown, "p99")
+    assert (item.text, item.below, item.why) == ("14.3", "", "no range: 1 of 3 blocks cannot tell it alone")
+
+
+def test_the_lag_that_was_judged_is_in_the_table_and_in_the_chart() -> None:
+    unit = "ms at rank 297 of 300 (too few to tell a p99)"
+    gate = results.Gate(name="lag", passed=False, value=36.9, limit=1.0, unit=unit, remedy="run on an idle machine")
+    unsaid = results.Generator(lag_p99_ms=None, cpu_fraction=0.2)
+    lag_ms = results.Percentiles(p50=0.1, p90=0.2, p99=None)
+    late = load("steady", 100.0, 1.0, 100.0, valid=False, gates=(gate,), lag_ms=lag_ms, generator=unsaid)
+    shown = cell("onnx", loads=(late,))
+    [row] = conditions.table([shown], looks([shown])).rows
+    assert ("0.100 / 0.200 / –", f"36.9 {unit}") in [(item.text, item.below) for item in row.items]
+    lag, _ = generator.of([(shown, late)], looks([shown]))
+    assert lag.figure["data"][0]["x"] == [0.1, 0.2, 36.9]
+    assert f"{{x:.3g}} {unit}" in lag.figure["data"][0]["hovertemplate"][-1]
+
+
+def test_every_repeat_of_a_round_is_counted() -> None:
+    made = load("steady", 100.0, 1.0, 100.0)
+    blocks = tuple(
+        block.model_copy(update={"attempt": attempt}) for block, attempt in zip(made.blocks, (0, 8, 0), strict=True)
+    )
+    shown = cell("onnx", loads=(made.model_copy(update={"blocks": blocks}),))
+    [row] = conditions.table([shown], looks([shown])).rows
+    assert ("3", "8 repeats") in [(item.text, item.below) for item in row.items]
+
+
 def test_a_failed_gate_shows_value_limit_and_remedy(tmp_path: Path) -> None:
     item = loads.gates(spoiled(load("steady", 100.0, 1.0, 100.0)).gates, valid=False)
-    assert [badge.text for badge in item.badges] == ["invalid", "lag 7.30 ms at p99, limit 1.00"]
+    assert [badge.text for badge in item.badges] == ["invalid", "lag 7.30 ms at p99 in one block, limit 1.00"]
     assert item.below == "run on an idle machine"
     assert all("run on an idle machine" in text for text in written(WHOLE, tmp_path))
 
@@ -157,6 +217,7 @@ def test_an_open_question_whose_end_is_unknown_says_so() -> None:
     ("asked", "said"),
     [
         ({"kind": "closed", "users": 4, "think_s": 0.5}, "closed: 4 clients, each 0.5 s after its last answer"),
+        ({"kind": "closed", "users": 1}, "closed: 1 client, each at once after its last answer"),
         ({"kind": "open", "rate_rps": 200.0}, "open: 200 requests/s, evenly spaced"),
         ({"kind": "ramp", "from_rps": 0, "to_rps": 100}, "ramp: 0 to 100 requests/s over each block"),
         (
@@ -174,3 +235,27 @@ def test_the_settings_name_rounds_and_seed(tmp_path: Path) -> None:
     for text in written(WHOLE, tmp_path):
         assert "as a pilot asks for within 60 s of blocks a workload and model" in text
         assert re.search(r"seed\W.*20\b", text)
+
+
+def test_the_environment_is_written_for_people() -> None:
+    budget = {"cpus": [1], "memory_bytes": 512_000_000, "pids": 256}
+    seen = {
+        "usable_cores": [0, 1],
+        "cores_kept_awake": True,
+        "memory_bytes": 24_000_000_000,
+        "frequency_governor": None,
+        "packages": {"uvicorn": None, "torch": "2.13.0"},
+        "budget": budget,
+    }
+    assert settings.environment(WHOLE.model_copy(update={"environment": seen})) == (
+        ("usable cores", "0, 1"),
+        ("cores kept awake", "yes"),
+        ("memory", "24.0 GB"),
+        ("frequency governor", "–"),
+        ("packages", "torch 2.13.0"),
+        ("budget", "cpus 1 · memory 512 MB · pids 256"),
+    )
+
+
+def test_one_cell_is_not_several() -> None:
+    assert view(run(cell("onnx"))).summary.startswith("1 cell: 1 ok")

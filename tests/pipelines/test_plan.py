@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from pipelines import experiment
+from pipelines import experiments
 from pipelines.errors import BadExperiment
 from pipelines.experiment import Experiment
 from pipelines.known import discover
@@ -39,7 +39,7 @@ def asked(**changes: object) -> Experiment:
             ],
         },
     }
-    return experiment.parse(yaml.safe_dump(fields | changes), "test")
+    return experiments.parse(yaml.safe_dump(fields | changes), "test")
 
 
 def test_every_combination_is_a_cell_or_is_skipped_with_its_reason() -> None:
@@ -122,6 +122,6 @@ def test_measuring_time_counts_every_block_once() -> None:
 
 
 def test_the_default_experiment_is_eight_cells() -> None:
-    made = plan(experiment.load("default"), discover())
+    made = plan(experiments.load("default"), discover())
     assert len(made.cells) == 8
     assert {cell.format for cell in made.cells} == {"torchscript", "onnx", "savedmodel", "tflite"}

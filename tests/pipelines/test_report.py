@@ -9,7 +9,7 @@ import pytest
 
 from pipelines import report, results
 from pipelines.errors import BadRun
-from tests.pipelines.made import cell, cell_id, comparison, failed, run
+from tests.pipelines.made import cell, cell_id, comparison, failed, load, run
 
 GOLDEN = Path(__file__).parent / "golden_report.md"
 SHOWN = run(
@@ -43,6 +43,13 @@ def test_the_page_opens_offline_and_says_what_failed(tmp_path: Path) -> None:
 def test_a_run_in_which_everything_failed_still_has_a_report(tmp_path: Path) -> None:
     report.write(run(*(failed(name) for name in ("torchscript", "onnx", "savedmodel", "tflite"))), tmp_path)
     assert "nothing to compare" in (tmp_path / "report.md").read_text()
+
+
+def test_a_run_without_a_valid_load_says_that_speed_was_not_judged(tmp_path: Path) -> None:
+    loads = (load("steady", 100.0, 1.0, 100.0, valid=False),)
+    report.write(run(*(cell(name, status="invalid", loads=loads) for name in ("onnx", "tflite"))), tmp_path)
+    assert "| **speed** | not judged | | | digits_cnn: no load is valid |" in (tmp_path / "report.md").read_text()
+    assert '<td class="quiet" colspan="3">no load is valid</td>' in (tmp_path / "report.html").read_text()
 
 
 def test_results_survive_being_written_down() -> None:

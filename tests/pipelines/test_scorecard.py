@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.results import Capacity, Results
+from pipelines.results import Capacity, Load, Results
 from pipelines.scorecard import score, wording
 from pipelines.scorecard.lines import AXES, Line
 from tests.pipelines.made import cell, cell_id, comparison, failed, load, run
@@ -93,6 +93,39 @@ def test_an_invalid_load_is_no_figure() -> None:
     spoiled = cell("onnx", 1.0, status="invalid", loads=(load("steady", 100.0, 0.1, 100.0, valid=False),))
     found = line(run(cell("torchscript", 2.0), spoiled, cell("tflite", 1.5)), "latency p50")
     assert [path.label for path in found.torch.paths] == ["torchscript"]
+
+
+SPOILED = (load("steady", 100.0, 1.0, 100.0, valid=False), load("closed", None, 1.0, 100.0, valid=False))
+
+
+@pytest.mark.parametrize(
+    ("torch", "tensorflow", "said"),
+    [
+        (SPOILED, SPOILED, "speed not judged: no load is valid."),
+        (SPOILED[:1] + FOUR[0].loads[1:], SPOILED, "speed not judged: only PyTorch has a valid figure."),
+        (SPOILED[:1] + FOUR[0].loads[1:], SPOILED[:1] + FOUR[3].loads[1:],
+         "speed not judged under steady: no load is valid."),
+        ((), (), "speed not judged: nothing was measured."),
+    ],
+)  # fmt: skip
+def test_what_had_nothing_valid_is_said_not_to_be_judged(
+    torch: tuple[Load, ...], tensorflow: tuple[Load, ...], said: str
+) -> None:
+    found = score(run(cell("onnx", loads=torch), cell("tflite", loads=tensorflow)))
+    assert found.verdicts["digits_cnn"].endswith(f"; {said}")
+    assert [len(row.gaps) for row in found.rows] == [0, 0, 0, 1]
+
+
+def test_an_axis_that_nothing_reached_is_not_empty() -> None:
+    for row in score(run(failed("onnx"), failed("tflite"))).rows[1:]:
+        assert [wording.gap(gap) for gap in row.gaps] == ["no path worked to the end"]
+
+
+def test_the_process_engine_deploys_environments() -> None:
+    cells = [each.model_copy(update={"engine": "process"}) for each in FOUR]
+    names = {line.metric for line in score(run(*cells)).lines}
+    assert {"environment size", "environment beyond the base"} <= names
+    assert not any("image" in name for name in names)
 
 
 def test_reach_counts_what_was_tried() -> None:

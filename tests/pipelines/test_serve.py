@@ -50,6 +50,7 @@ def test_a_served_cell_answers_and_ends_well_on_ctrl_c() -> None:
         assert client.infer(said["endpoint"], said["model"], inputs, 10)
         assert "curl -s" in said["curl"]
         assert said["load"].startswith(f"deploy-compare load {said['endpoint']}")
+        assert "serving.reference" in Path(f"/proc/{said['load'].rpartition(' --pid ')[2]}/cmdline").read_text()
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=30)
     finally:

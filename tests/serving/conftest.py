@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import time
@@ -13,11 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipelines import formats
 from serving.engines import load
 from serving.engines.contract import Engine
 from serving.engines.launch import free_port
-from tests.serving import client
+from tests.serving import client, tiny
 
 ROOT = Path(__file__).parents[2]
 RUNTIMES = {
@@ -47,10 +45,8 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
 
     def get(form: str) -> Path:
         if form not in made:
-            if form == "aot_inductor" and shutil.which("g++") is None:
-                pytest.skip("no g++ to compile an AOTInductor package with")
-            if form == "executorch" and (reason := formats.missing(form)):
-                pytest.skip(reason)  # an extra: neither its exporter nor its runtime is here
+            if reason := tiny.lacks(form):
+                pytest.skip(reason)
             folder = tmp_path_factory.mktemp(form)
             command = [sys.executable, "-m", "tests.serving.tiny", form, str(folder)]
             subprocess.run(command, check=True, cwd=ROOT, capture_output=True)

@@ -29,15 +29,18 @@ PROBE = partial(probe, model=tiny.name("onnx"))
     ("name", "form"), [(name, form) for name in catalog.names() for form in catalog.load(name).formats]
 )
 def test_every_server_is_built_and_serves(engine: Engine, name: str, form: str, artifacts: Artifacts) -> None:
-    server = catalog.load(name)
+    artifact, server = artifacts(form), catalog.load(name)
     prepared = engine.prepare(server, print)
     assert prepared.total_bytes > (prepared.base_bytes or 0)
-    with engine.deploy(
-        server, artifacts(form), BUDGET, partial(probe, model=tiny.name(form)), "oip-http"
-    ) as deployment:
+    with engine.deploy(server, artifact, BUDGET, partial(probe, model=tiny.name(form)), "oip-http") as deployment:
         assert 0 < deployment.cold_start_s < 60
         assert deployment.url.startswith("http://127.0.0.1:")
         assert probe(deployment.url, tiny.name(form))
+
+
+def test_a_format_without_a_tiny_artifact_is_skipped_with_what_to_add(artifacts: Artifacts) -> None:
+    with pytest.raises(pytest.skip.Exception, match=r"no tiny artifact of mine: add .* tests/serving/tiny\.py"):
+        artifacts("mine")
 
 
 def test_usage_grows_with_work_and_not_without(engine: Engine, artifacts: Artifacts) -> None:

@@ -11,23 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from pipelines import formats
 from serving.reference.artifact import Manifest, Tensor, digests, write
 from serving.reference.datatypes import NUMPY
 
-FRAMEWORKS = {
-    "onnx": "torch",
-    "openvino": "torch",
-    "torchscript": "torch",
-    "torchscript_script": "torch",
-    "torch_export": "torch",
-    "aot_inductor": "torch",
-    "executorch": "torch",
-    "litert": "torch",
-    "savedmodel": "tensorflow",
-    "savedmodel_xla": "tensorflow",
-    "tflite": "tensorflow",
-    "null": "none",
-}
 INPUTS = (Tensor("x", "float32", ("batch", 4)),)
 OUTPUTS = (Tensor("y", "float32", ("batch", 4)),)
 
@@ -35,7 +22,23 @@ OUTPUTS = (Tensor("y", "float32", ("batch", 4)),)
 def name(form: str) -> str:
     """The name under which the artifact of that format is served."""
     model = "null" if form == "null" else "tiny"
-    return f"{model}-{FRAMEWORKS[form]}-{form}-fp32"
+    return f"{model}-{framework(form)}-{form}-fp32"
+
+
+def framework(form: str) -> str:
+    """The first of those it is exported from."""
+    return "none" if form == "null" else formats.load(form).FRAMEWORKS[0]
+
+
+def lacks(form: str) -> str | None:
+    """Why there is no artifact of that format; None where one can be made."""
+    if form not in MAKERS:
+        return f"no tiny artifact of {form}: add a function that makes it to tests/serving/tiny.py and to its MAKERS"
+    if form == "aot_inductor" and shutil.which("g++") is None:
+        return "no g++ to compile an AOTInductor package with"
+    if form == "executorch":
+        return formats.missing(form)  # an extra: neither its exporter nor its runtime is here
+    return None
 
 
 def seal(
@@ -43,7 +46,7 @@ def seal(
 ) -> Path:
     """Write the manifest of what is in `folder`."""
     manifest = Manifest(
-        "tiny", FRAMEWORKS[form], form, "fp32", entry, inputs, outputs, digests(folder), versions={}, export_s=0.0
+        "tiny", framework(form), form, "fp32", entry, inputs, outputs, digests(folder), versions={}, export_s=0.0
     )
     write(folder, manifest)
     return folder

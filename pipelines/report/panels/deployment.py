@@ -36,7 +36,7 @@ def _sizes(cells: Sequence[tuple[Cell, Deploy, Look]]) -> Plot:
         for name, values, color in parts
         if any(values)
     ]
-    note = "What has to be shipped: the image's parts and the artifact."
+    note = "What has to be shipped: the image's or environment's parts, and the artifact."
     return plot("Size of a deployment", note, data, barmode="stack", bargap=0.45, yaxis=axis("MB"))
 
 

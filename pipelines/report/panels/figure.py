@@ -59,12 +59,30 @@ def axis(title: str, **fields: Any) -> Figure:
 
 def log_axis(title: str, data: Iterable[Figure], along: str = "y", most: int = 8, **fields: Any) -> Figure:
     """A log axis for the data's `along`, ticks at 1, 2 and 5 of its decades, at 1 only where these are above `most`."""
-    values = [value for trace in data for value in trace[along] if value is not None and value > 0] or [1.0]
+    values = extent(data, along)
     lowest, highest = math.floor(math.log10(min(values))) - 1, math.ceil(math.log10(max(values))) + 1
     steps = [(digit, float(f"{digit}e{decade}")) for decade in range(lowest, highest + 1) for digit in (1, 2, 5)]
     within = [(digit, tick) for digit, tick in steps if 0.8 * min(values) <= tick <= 1.25 * max(values)]
     ticks = [tick for digit, tick in within if digit == 1 or len(within) <= most]
     return axis(title, type="log", tickvals=ticks, ticktext=[f"{tick:,g}" for tick in ticks], **fields)
+
+
+def log_range(data: Iterable[Figure], along: str = "y") -> list[float]:
+    """The range of a log axis, in decades, that shows all of it with a margin."""
+    values = extent(data, along)
+    lowest, highest = math.log10(min(values)), math.log10(max(values))
+    margin = max(0.05, 0.06 * (highest - lowest))
+    return [lowest - margin, highest + margin]
+
+
+def extent(data: Iterable[Figure], along: str) -> list[float]:
+    """What a log axis has to show of the data: all values above 0, and the upper ends of their whiskers; else 1."""
+    found: list[float] = []
+    for trace in data:
+        whiskers = trace.get(f"error_{along}", {}).get("array") or [None for _ in trace[along]]
+        for value, up in zip(trace[along], whiskers, strict=True):
+            found += [] if value is None else [value, value + (up or 0.0)]
+    return [value for value in found if value > 0] or [1.0]
 
 
 def label(text: str, **fields: Any) -> Figure:

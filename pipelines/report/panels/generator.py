@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from pipelines.report.looks import Look
 from pipelines.report.panels.figure import FADED, Figure, Plot, axis, log_axis, plot
+from pipelines.report.tables.conditions import lag_gate
 from pipelines.results import Cell, Gate, Load
 
 ROW = 32
 """Pixels."""
-SYMBOLS = {"p50": "circle-open", "p90": "diamond", "p99": "circle"}
+SYMBOLS = ("circle-open", "diamond", "circle")
 LIMIT = {"symbol": "line-ns", "size": 14, "line": {"width": 2, "color": "#c92a2a"}}
 
 
@@ -32,7 +33,8 @@ def of(loads: Sequence[tuple[Cell, Load]], looks: Mapping[str, Look]) -> tuple[P
     return (
         plot(
             "Lag",
-            "How late requests left: p50 ○, p90 ◇, p99 ●; the red tick is the gate's limit for p99.",
+            "How late requests left: p50 ○, p90 ◇, ● what the gate judged (red tick: its limit), which is the p99, or, "
+            "where hovering says so, its rank among too few requests, or one block's.",
             [*lag, *lag_limits],
             xaxis=log_axis("lag, ms", [*lag, *lag_limits], "x"),
             showlegend=False,
@@ -55,19 +57,20 @@ def _name(look: Look, load: Load) -> str:
 
 
 def _lag(look: Look, load: Load, y: int) -> Figure:
-    known = {name: getattr(load.lag_ms, name) for name in SYMBOLS}
-    known["p99"] = known["p99"] if known["p99"] is not None else load.generator.lag_p99_ms
-    known = {name: value for name, value in known.items() if value is not None and value > 0}
+    gate = lag_gate(load)
+    judged = gate.value if gate else load.generator.lag_p99_ms
+    said = ("p50 %{x:.3g} ms", "p90 %{x:.3g} ms", f"judged: %{{x:.3g}} {gate.unit if gate else 'ms at p99'}")
+    points = zip((load.lag_ms.p50, load.lag_ms.p90, judged), SYMBOLS, said, strict=True)
+    known = [(value, symbol, text) for value, symbol, text in points if value is not None and value > 0]
     return {
         "type": "scatter",
         "mode": "lines+markers",
-        "x": list(known.values()),
+        "x": [value for value, _, _ in known],
         "y": [y for _ in known],
-        "text": list(known),
         "opacity": 1 if load.valid else FADED,
         "line": {"color": look.color, "width": 1},
-        "marker": {"symbol": [SYMBOLS[name] for name in known], "size": 8, "color": look.color},
-        "hovertemplate": f"%{{text}} %{{x:.3g}} ms<extra>{_name(look, load)}</extra>",
+        "marker": {"symbol": [symbol for _, symbol, _ in known], "size": 8, "color": look.color},
+        "hovertemplate": [f"{text}<extra>{_name(look, load)}</extra>" for _, _, text in known],
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pipelines.report.looks import Look
-from pipelines.report.panels.figure import FADED, INK, Figure, Plot, axis, label, log_axis, plot
+from pipelines.report.panels.figure import FADED, INK, Figure, Plot, axis, label, log_axis, log_range, plot
 from pipelines.results import Cell, Load
 
 STRIP = 86
@@ -40,7 +40,7 @@ def of(workload: str, loads: Sequence[tuple[Cell, Load]], looks: Mapping[str, Lo
         )
     for name in axes:
         if name.startswith("yaxis"):
-            axes[name] |= log_axis("ms", data, most=5)
+            axes[name] |= log_axis("ms", data, most=5, range=log_range(data))
     note = "All blocks laid over each other: p50, p90 and the slowest request of each interval; one scale for all."
     return plot(
         f"Latency over time, {workload}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pipelines.figures import number
 from pipelines.report.looks import Look
@@ -19,6 +19,7 @@ LINES = (
     ("p90", {"width": 1.5, "dash": "dash"}),
     ("p99", {"width": 1.5, "dash": "dot"}),
 )
+MARKS = "Open marks broke the SLO; faded crosses are invalid, and no line joins them."
 
 
 def of(cells: Sequence[Cell], looks: Mapping[str, Look]) -> tuple[Plot, ...]:
@@ -44,14 +45,14 @@ def _together(searched: Sequence[tuple[Look, Capacity]]) -> Plot:
     data = []
     for look, capacity in searched:
         trials = shown(capacity)
-        line = _latency(trials, name, {"width": 2, "dash": look.dash}, look)
-        data.append({**line, "name": look.label})
+        line, *crosses = _latency(trials, name, {"width": 2, "dash": look.dash}, look)
+        data += [{**line, "name": look.label}, *crosses]
         if capacity.rps is not None:
             data.append(_marked(capacity, look, limits.get(name)))
     shapes, notes = _slo({name: limits[name]} if name in limits else {})
     return plot(
         f"{name} against the offered rate",
-        "All cells. Marks on the SLO's line: the capacity found, with its 95 % interval.",
+        f"All cells. Marks on the SLO's line: the capacity found, with its 95 % interval. {MARKS}",
         data,
         360,
         xaxis=axis("offered, requests/s", rangemode="tozero"),
@@ -83,7 +84,7 @@ def _marked(capacity: Capacity, look: Look, at_ms: float | None) -> Figure:
 
 def _alone(look: Look, capacity: Capacity) -> Plot:
     trials = shown(capacity)
-    latencies = [_latency(trials, name, style, look) for name, style in LINES]
+    latencies = [trace for name, style in LINES for trace in _latency(trials, name, style, look)]
     shapes, notes = _slo(bounds(capacity.slo))
     if capacity.rps is not None:
         shapes += _found(capacity.rps, capacity.ci95)
@@ -94,8 +95,8 @@ def _alone(look: Look, capacity: Capacity) -> Plot:
     said = f"Capacity {_figures(capacity)}." if capacity.rps is not None else f"No capacity: {capacity.reason}."
     return plot(
         f"Saturation, {look.label}",
-        f"{said} {capacity.distribution.capitalize()} arrivals; open marks broke the SLO, crosses are invalid.",
-        [*latencies, _goodput(trials, look), _offered(trials)],
+        f"{said} {capacity.distribution.capitalize()} arrivals. {MARKS}",
+        [*latencies, *_goodput(trials, look), _offered(trials)],
         380,
         xaxis=axis("offered, requests/s", rangemode="tozero", anchor="y2"),
         yaxis={**log_axis("latency, ms", latencies, most=6), "domain": [0.4, 1]},
@@ -110,38 +111,40 @@ def _figures(capacity: Capacity) -> str:
     return f"{number(capacity.rps)}{within} requests/s"
 
 
-def _latency(trials: Sequence[Trial], name: str, style: Figure, look: Look) -> Figure:
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "x": [trial.rate_rps for trial in trials],
-        "y": [getattr(trial.latency_ms, name) for trial in trials],
+def _latency(trials: Sequence[Trial], name: str, style: Figure, look: Look) -> list[Figure]:
+    line: Figure = {
         "name": name,
         "line": {"color": look.color, **style},
-        "marker": {"symbol": [_symbol(trial) for trial in trials], "size": 6, "color": look.color},
         "hovertemplate": f"{name} %{{y:.3g}} ms at %{{x:.4g}} requests/s<extra>{look.label}</extra>",
     }
+    return _joined(trials, lambda trial: getattr(trial.latency_ms, name), line, {"size": 6, "color": look.color})
 
 
-def _symbol(trial: Trial) -> str:
-    if not trial.valid:
-        return "x"
-    return "circle" if trial.held else "circle-open"
-
-
-def _goodput(trials: Sequence[Trial], look: Look) -> Figure:
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "x": [trial.rate_rps for trial in trials],
-        "y": [trial.goodput_rps for trial in trials],
+def _goodput(trials: Sequence[Trial], look: Look) -> list[Figure]:
+    line: Figure = {
         "yaxis": "y2",
         "name": "goodput",
         "showlegend": False,
         "line": {"color": look.color, "width": 1.5},
-        "marker": {"size": 5},
         "hovertemplate": f"goodput %{{y:.4g}} of %{{x:.4g}} requests/s<extra>{look.label}</extra>",
     }
+    return _joined(trials, lambda trial: trial.goodput_rps, line, {"size": 5, "color": look.color})
+
+
+def _joined(
+    trials: Sequence[Trial], figure: Callable[[Trial], float | None], line: Figure, marker: Figure
+) -> list[Figure]:
+    """A line through the trials that count, and the invalid ones, if any, as faded crosses beside it."""
+
+    def trace(some: Sequence[Trial], symbols: list[str]) -> Figure:
+        points: Figure = {"x": [trial.rate_rps for trial in some], "y": [figure(trial) for trial in some]}
+        return {"type": "scatter", **line, **points, "marker": {**marker, "symbol": symbols}}
+
+    counting = [trial for trial in trials if trial.valid]
+    spoiled = [trial for trial in trials if not trial.valid]
+    joined = trace(counting, ["circle" if trial.held else "circle-open" for trial in counting])
+    crosses = trace(spoiled, ["x" for _ in spoiled]) | {"mode": "markers", "opacity": FADED, "showlegend": False}
+    return [joined | {"mode": "lines+markers"}, *([crosses] if spoiled else [])]
 
 
 def _offered(trials: Sequence[Trial]) -> Figure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.figures import number
@@ -66,12 +66,19 @@ def words(text: str | None, below: str = "") -> Item:
     return Item(text or NONE, below=below, kind="text")
 
 
-def pooled(value: float | None, blocks: Iterable[float | None], why: str = "", upper: float | None = None) -> Item:
-    """`5.21 ≤ 5.40`, and below `5.10–5.30`: all blocks pooled, the upper bound, the lowest and the highest block."""
+def pooled(value: float | None, blocks: Sequence[float | None], why: str = "", upper: float | None = None) -> Item:
+    """`5.21 ≤ 5.40`, and below `5.10–5.30`: all blocks pooled, the upper bound, the lowest and the highest block.
+
+    No range where a block cannot tell the figure: that of the others need not even contain the pooled one.
+    """
     if value is None:
         return Item(NONE, why=why)
+    beside = f"≤ {number(upper)}" if upper is not None else ""
     known = [figure for figure in blocks if figure is not None]
-    return Item(number(value), beside=f"≤ {number(upper)}" if upper is not None else "", below=spread(known))
+    if len(known) < len(blocks):
+        silent = f"no range: {len(blocks) - len(known)} of {len(blocks)} blocks cannot tell it alone"
+        return Item(number(value), beside=beside, why=silent)
+    return Item(number(value), beside=beside, below=spread(known))
 
 
 def spread(values: Sequence[float]) -> str:

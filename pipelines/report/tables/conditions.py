@@ -8,7 +8,7 @@ from pipelines.figures import number
 from pipelines.report.looks import Look
 from pipelines.report.tables import NONE, Badge, Item, Row, Table, words
 from pipelines.report.tables.cells import named
-from pipelines.report.tables.loads import of, saw
+from pipelines.report.tables.loads import measured, of, saw
 from pipelines.results import Cell, Gate, Load, Machine
 
 
@@ -17,8 +17,8 @@ def table(cells: Sequence[Cell], looks: Mapping[str, Look]) -> Table:
     columns = (
         ("Workload", ""),
         ("Cell", ""),
-        ("Blocks", "repeated"),
-        ("Lag", "ms, p50 / p90 / p99"),
+        ("Blocks", "repeats"),
+        ("Lag", "ms, p50 / p90 / p99; judged"),
         ("Generator CPU", "% of a core"),
         ("Others", "% of server's cores"),
         ("Others", "% of generator's"),
@@ -39,11 +39,11 @@ def table(cells: Sequence[Cell], looks: Mapping[str, Look]) -> Table:
 
 def _items(cell: Cell, load: Load, label: str) -> tuple[Item, ...]:
     machines = [block.machine for block in load.blocks]
-    repeated = sum(block.attempt > 0 for block in load.blocks)
+    repeats = sum(block.attempt for block in load.blocks)
     return (
         words(load.workload),
         named(cell, label),
-        Item(str(len(load.blocks)), below=f"{repeated} repeated" if repeated else ""),
+        Item(str(len(load.blocks)), below=f"{repeats} repeat{'s' * (repeats != 1)}" if repeats else ""),
         _lag(load),
         _percent(load.generator.cpu_fraction),
         _percent(_worst(machines, lambda machine: machine.others_server_cores)),
@@ -58,10 +58,15 @@ def _items(cell: Cell, load: Load, label: str) -> tuple[Item, ...]:
 
 
 def _lag(load: Load) -> Item:
-    """Of results without lag percentiles the p99 that the gate judged."""
-    lag = load.lag_ms
+    """Below it what the gate judged, where that is not the p99 of all blocks: of too few requests, or of one block."""
+    lag, gate = load.lag_ms, lag_gate(load)
     p99 = lag.p99 if lag.p99 is not None else load.generator.lag_p99_ms
-    return Item(f"{number(lag.p50)} / {number(lag.p90)} / {number(p99)}")
+    below = measured(gate) if gate and (gate.value is None or gate.value != p99) else ""  # None is infinite
+    return Item(f"{number(lag.p50)} / {number(lag.p90)} / {number(p99)}", below=below)
+
+
+def lag_gate(load: Load) -> Gate | None:
+    return next((gate for gate in load.gates if gate.name == "lag"), None)
 
 
 def _badge(gate: Gate) -> Badge:

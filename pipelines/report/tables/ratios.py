@@ -96,7 +96,7 @@ def next_step(one: Comparison) -> str:
     if one.verdict != "inconclusive":
         return NONE
     if one.more_blocks is not None:
-        return f"{one.more_blocks:,} more blocks of each would decide"
+        return f"{one.more_blocks:,} more block{'s' * (one.more_blocks != 1)} of each would decide"
     return "fewer than three pairs of blocks" if one.ci95 is None else "more blocks; how many is not known"
 
 

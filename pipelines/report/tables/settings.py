@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.figures import duration
+from pipelines.figures import duration, number
 from pipelines.results import Results
 from pipelines.scorecard.lines import FRAMEWORKS
 
@@ -26,7 +26,7 @@ def settings(results: Results) -> Facts:
     for name, key, text in (
         ("blocks", "block_s", "{} s each"),
         ("warm-up", "warmup_s", "at most {} s a cell, unmeasured"),
-        ("repeats", "max_repeats", "at most {} spoiled rounds of a workload are measured again"),
+        ("repeats", "max_repeats", "spoiled rounds are measured again, at most {} of a workload"),
         ("seed", "seed", "{}"),
     ):
         if load.get(key) is not None:
@@ -35,8 +35,9 @@ def settings(results: Results) -> Facts:
     # Servers that ran before have no framework we know of, and no budget of ours.
     deployed = any(cell.framework in FRAMEWORKS for cell in results.cells)
     if deployed and (budget := experiment.get("budget")):
-        cores = f"{budget['cpus']} core{'s' * (budget['cpus'] != 1)}"
-        rows.append(("budget of a server", f"{cores}, {budget['memory_mb']:,} MB, {budget['pids']} processes"))
+        cores = _many(budget["cpus"], "core")
+        processes = _many(budget["pids"], "process", "es")
+        rows.append(("budget of a server", f"{cores}, {budget['memory_mb']:,} MB, {processes}"))
     if "tolerance" in experiment:
         rows.append(("tolerance", f"{experiment['tolerance']:g} of the largest reference output"))
     if deployed and "cold_starts" in experiment:
@@ -47,16 +48,28 @@ def settings(results: Results) -> Facts:
 
 def environment(results: Results) -> Facts:
     """(name, words) of the machine and the versions."""
-    rows = []
-    for key, value in results.environment.items():
-        if isinstance(value, dict):
-            text = " · ".join(f"{name} {item}" for name, item in value.items() if item is not None)
-        else:
-            text = "–" if value is None else str(value)
-        if key.endswith("_bytes") and isinstance(value, int):
-            text = f"{value / 1e9:.1f} GB"
-        rows.append((key.removesuffix("_bytes").replace("_", " "), text))
-    return tuple(rows)
+    return tuple((_name(key), _said(key, value)) for key, value in results.environment.items())
+
+
+def _name(key: str) -> str:
+    return key.removesuffix("_bytes").replace("_", " ")
+
+
+def _said(key: str, value: object) -> str:
+    """What the environment holds under that key, as people write it."""
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case dict():
+            return " · ".join(f"{_name(name)} {_said(name, item)}" for name, item in value.items() if item is not None)
+        case list() | tuple():
+            return ", ".join(map(str, value)) or "–"
+        case int() if key.endswith("_bytes"):
+            return f"{number(value / 1e9)} GB" if value >= 1e9 else f"{number(value / 1e6)} MB"
+        case _:
+            return str(value)
 
 
 def arrivals(asked: Mapping[str, Any]) -> str:
@@ -65,7 +78,7 @@ def arrivals(asked: Mapping[str, Any]) -> str:
         case "closed":
             think = asked.get("think_s") or 0
             pause = f"each {_plain(think)} s after its last answer" if think else "each at once after its last answer"
-            return f"closed: {asked['users']} clients, {pause}"
+            return f"closed: {_many(asked['users'], 'client')}, {pause}"
         case "open":
             gaps = "Poisson" if asked.get("distribution") == "poisson" else "evenly spaced"
             return f"open: {_plain(asked['rate_rps'])} requests/s, {gaps}"
@@ -109,8 +122,8 @@ def _only(asked: Mapping[str, Any]) -> list[str]:
 
 def _rounds(load: Mapping[str, Any], results: Results) -> str:
     counts = {len(measured.blocks) for cell in results.cells for measured in cell.loads}
-    seen = f"{min(counts)}–{max(counts)}" if len(counts) > 1 else "".join(map(str, counts)) or "no"
-    took = f"{seen} blocks of each cell and workload, {duration(results.timing.measuring_s)} of blocks in all"
+    seen = f"{min(counts)}–{max(counts)} blocks" if len(counts) > 1 else _many(max(counts, default=0), "block")
+    took = f"{seen} of each cell and workload, {duration(results.timing.measuring_s)} of blocks in all"
     if load.get("rounds") is not None:
         return f"{load['rounds']}, as set: {took}"
     if load.get("budget_s") is not None:
@@ -120,8 +133,12 @@ def _rounds(load: Mapping[str, Any], results: Results) -> str:
 
 def _workers(load: Mapping[str, Any]) -> str:
     here, remote = load.get("workers", 1), load.get("remote_workers", 0)
-    text = f"{here} process{'es' * (here != 1)} on this machine"
+    text = f"{_many(here, 'process', 'es')} on this machine"
     return f"{text}, {remote} on others" if remote else text
+
+
+def _many(count: int, what: str, ending: str = "s") -> str:
+    return f"{count} {what}{ending * (count != 1)}"
 
 
 def _plain(value: float) -> str:

@@ -23,5 +23,6 @@ def environment(*, html: bool) -> Environment:
     found.filters["paths"] = wording.paths
     found.filters["others"] = wording.others
     found.filters["lead"] = wording.lead
+    found.filters["gap"] = wording.gap
     found.filters["row"] = lambda text: " ".join(str(text).replace("|", "\\|").split())
     return found

@@ -1,0 +1,95 @@
+"""From events and samples to results: what spoiled a load is told by the very figure that was judged."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from loadtests.samples import Samples
+from pipelines import assemble, results
+from pipelines.experiment import Experiment
+from pipelines.journal import BlockMeasured
+from pipelines.plan import Cell, Plan
+
+CELL = Cell("m", "torch", "onnx", "fp32", "s", "oip-http")
+
+
+def raw(late: int, lag_ms: float = 50.0, requests: int = 300) -> Samples:
+    """A second of requests of 10 ms, the last `late` of which left late; inf: they never left."""
+    intended = np.arange(requests) / requests
+    left = np.arange(requests) < requests - late
+    sent = intended + np.where(left, 0.0, lag_ms / 1e3 if np.isfinite(lag_ms) else np.nan)
+    return Samples(
+        payload=np.zeros(requests, np.int32),
+        intended=intended,
+        sent=sent,
+        end=sent + 0.01,
+        ok=np.isfinite(sent),
+        status=np.where(np.isfinite(sent), 200, 0).astype(np.int16),
+        response_bytes=np.ones(requests, np.int64),
+        duration_s=1.0,
+        open=True,
+    )
+
+
+def assembled(*blocks: Samples, offered_rps: float = 300.0, **machine: float) -> results.Cell:
+    """The cell, measured in these blocks of an open load."""
+    workloads = [{"name": "steady", "arrivals": {"kind": "open", "rate_rps": offered_rps}}]
+    load = {"workloads": workloads, "rounds": len(blocks), "block_s": 1}
+    asked = Experiment.model_validate({"name": "t", "models": ["m"], "formats": ["onnx"], "load": load})
+    events = [
+        BlockMeasured(
+            cell=CELL.id,
+            workload="steady",
+            round=round_,
+            attempt=0,
+            samples=str(round_),
+            offered_rps=offered_rps,
+            duration_s=1.0,
+            wall_s=1.0,
+            server_cpu_s=0.1,
+            memory_peak_bytes=1,
+            generator_cpu_fraction=0.1,
+            error_kinds={},
+            machine=results.Machine.model_validate(machine),
+            spoiled=(),
+        )
+        for round_ in range(len(blocks))
+    ]
+    facts = assemble.Facts("run", "process", asked, {})
+    return assemble.assemble(facts, Plan((CELL,), (), 0.0), events, lambda name: blocks[int(name)]).cells[0]
+
+
+def lag_gate(cell: results.Cell) -> results.Gate:
+    return next(gate for gate in cell.loads[0].gates if gate.name == "lag")
+
+
+def test_a_lag_among_too_few_requests_for_a_p99_is_judged_and_not_called_one() -> None:
+    cell = assembled(raw(late=10))
+    assert cell.loads[0].generator.lag_p99_ms is None
+    assert cell.status == "invalid"
+    assert cell.reason is not None
+    assert "gate lag saw 50 ms at rank 297 of 300 (too few to tell a p99), limit 1" in cell.reason
+
+
+def test_a_block_that_stayed_spoiled_is_said_to_be_one() -> None:
+    gate = lag_gate(assembled(raw(late=10), *[raw(late=0)] * 5))
+    assert not gate.passed
+    assert gate.unit == "ms at rank 297 of 300 (too few to tell a p99) in one block"
+
+
+def test_requests_that_never_left_make_the_cell_invalid() -> None:
+    cell = assembled(raw(late=10, lag_ms=np.inf))
+    assert lag_gate(cell).value is None
+    assert cell.status == "invalid"
+    assert cell.reason is not None
+    assert "gate lag saw ∞ ms" in cell.reason
+
+
+def test_a_rate_is_not_to_be_lowered_before_the_machine_is_mended() -> None:
+    def remedy(*blocks: Samples, **machine: float) -> str:
+        gates = assembled(*blocks, offered_rps=400.0, **machine).loads[0].gates
+        return next(gate.remedy for gate in gates if gate.name == "achieved")
+
+    assert remedy(raw(late=0)) == "the server does not keep up with this rate: lower it"
+    assert remedy(raw(late=0), others_server_cores=0.5).startswith("mend others_server_cores first")
+    assert remedy(raw(late=10), *[raw(late=0)] * 5).startswith("mend lag first")
