@@ -19,6 +19,7 @@ T = TypeVar("T")
 def modules(places: Iterable[str], variable: str) -> dict[str, Path]:
     """The files of the modules in these folders by name, sorted; of a package its `__init__.py`. Imports none.
 
+    Names that begin with `_` are left out: what others share. But they too may be there only once.
     Raises `BadPlugin` where the variable names no folder, and `NameTaken`, since Python would just import the first.
     """
     _check_folder(variable)
@@ -29,7 +30,7 @@ def modules(places: Iterable[str], variable: str) -> dict[str, Path]:
             if module.name in found:
                 raise NameTaken(module.name, found[module.name], path)
             found[module.name] = path
-    return dict(sorted(found.items()))
+    return {name: path for name, path in sorted(found.items()) if not name.startswith("_")}
 
 
 def load(name: str, path: Path, holds: Sequence[str]) -> ModuleType:

@@ -28,8 +28,7 @@ if os.environ.get(PLUGINS):
 @cache
 def files() -> dict[str, Path]:
     """The file of each case by its name, sorted; raises `BadPlugin`."""
-    found = discovery.modules(__path__, PLUGINS)
-    return {name: path for name, path in found.items() if not name.startswith("_")}
+    return discovery.modules(__path__, PLUGINS)
 
 
 def names() -> tuple[str, ...]:
