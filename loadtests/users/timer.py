@@ -15,11 +15,12 @@ CLOCK_MONOTONIC = 1
 TFD_TIMER_ABSTIME = 1
 TFD_NONBLOCK_CLOEXEC = os.O_NONBLOCK | os.O_CLOEXEC
 LONG_S = 1e-3
-LEAD_S = 5e-5
+LEAD_S = 1e-4
 """A program that slept for longer than a moment wakes up late (p50 0.03 ms, p99 0.14 ms on an idle virtual machine), so
-it is woken this much earlier and spins through the rest. Of a second that is a twentieth at most, however many the
-calls: between those that follow within `LONG_S` the loop hardly sleeps, and a spin would keep answers waiting.
-With twice the lead p99 was 0.03 ms instead of 0.07 late, and a request at 500/s cost 155 µs instead of 115.
+it is woken this much earlier and spins through the rest. Of a second that is a tenth at most, however many the calls:
+between calls that follow within `LONG_S` the loop hardly sleeps, and answers come that a spin would keep waiting.
+With half the lead a request at 500/s cost 115 µs instead of 155; but of a known delay of 5 ms p99 was then 1.1 to
+2.5 ms too high in four windows of four, and 0.3 to 0.9 with this.
 """
 
 
