@@ -28,6 +28,7 @@ from benchmarks.truth_parts.row import Row
 from benchmarks.truth_parts.stand import Stand
 from benchmarks.truth_parts.verdicts import Trials
 from loadtests.launch import Generator
+from pipelines.calibrate import COPIES
 from pipelines.experiment import Load
 
 Part = Callable[[Stand], Iterator[Row]]
@@ -69,7 +70,7 @@ def main(
     ):
         stand = Stand(generator, Path(scratch), server_core, client_core, status.update)
         for part in asked:
-            found[part] = _measured(part, parts[part], stand) | {"settings": settings}
+            found[part] = _measured(part, parts[part], stand) | {"settings": settings, "copies": COPIES}
             for row in found[part]["rows"]:
                 console.print(f"{part}  {row['what']}: {row['seen']}", highlight=False, soft_wrap=True)
     if not rehearse:

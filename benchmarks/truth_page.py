@@ -33,7 +33,8 @@ _PARTS = """
 - **c**, **d**: each trial starts two servers that burn CPU on every request, six fresh copies of each, and compares
   them by interleaved blocks, as a run does. In d one of the two costs 5 % more CPU per request, all of the request
   counted: how much more it has to burn for that is measured beforehand, in interleaved blocks too. Which is started
-  first, and which is listed and warmed up first, goes by turns over the trials.
+  first, and which is listed and warmed up first, goes by turns over the trials. Rows whose options below name no
+  copies are of before: one start of each, and the 5 % weighed by two single windows.
 - **e**: what the generator itself costs, and how late it sends; its ceiling beside that of Locust's FastHttpUser.
 - **f**: the server takes 5 ms for each request, strictly one after another. Its ceiling is what it measured of itself:
   requests by the seconds it was busy. Arrivals are constant, since only then it is the highest rate that holds a bound
@@ -71,9 +72,10 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     for part, each in measured.items():
         machine = each["environment"]
         options = " ".join(f"--{name.replace('_', '-')} {value:g}" for name, value in each["settings"].items())
+        copies = f", {each['copies']} copies" if "copies" in each else ""
         yield (
             f"| {part} | {each['measured_at']} | {each['seconds']:.0f} s | {machine['git_revision']} "
-            f"| {machine['load_average']:.2f} | `{options}` |"
+            f"| {machine['load_average']:.2f} | `{options}`{copies} |"
         )
     machine = next(iter(measured.values()))["environment"]
     yield ""
