@@ -14,6 +14,7 @@ import psutil
 
 import models.zoo
 import pipelines.formats
+from loadtests import gates
 from models.errors import ModelError
 from pipelines.environment import usable_cpus
 from pipelines.formats import aot_inductor
@@ -25,8 +26,6 @@ NEEDED_DISK_BYTES = 25e9
 NEEDED_MEMORY_BYTES = 8e9
 """Four servers of three copies side by side, an export, and the generator."""
 IDLE_S = 1.0
-BUSY_PERCENT = 10.0
-"""Of a core; the gates on others' CPU (`loadtests.gates`) have the same."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def _idle() -> Check:
     """Last, and for a second: what else runs spoils every measurement."""
     busy = psutil.cpu_percent(interval=IDLE_S, percpu=True)
     text = f"cores {', '.join(f'{each:.0f} %' for each in busy)} busy"
-    if max(busy) > BUSY_PERCENT:
+    if max(busy) > 100 * gates.OTHERS:
         return Check(
             "idle", "warn", text, "end what else runs before measuring: its gates would call most blocks spoiled"
         )
