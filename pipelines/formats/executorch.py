@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from models.pair import Matched
+import numpy as np
+
+from models.pair import Matched, Tensors
 from pipelines.formats import Exported
-from pipelines.formats._torch_program import program
+from pipelines.formats._tflite_precision import LOOKED_AT, LOUD
+from pipelines.formats._torch_program import dynamic_shapes, example, program
 
 FRAMEWORKS: tuple[str, ...] = ("torch",)
-VARIANTS: tuple[str, ...] = ("fp32",)
-PACKAGES: tuple[str, ...] = ("executorch", "torch")
+VARIANTS: tuple[str, ...] = ("fp32", "int8_dynamic", "int8_static")
+PACKAGES: tuple[str, ...] = ("executorch", "torch", "torchao")
 EXTRA: str | None = "executorch"
 
 ENTRY = "model.pte"
 
 
 def export(matched: Matched, framework: str, variant: str, folder: Path) -> Exported:  # noqa: ARG001
-    """Export, lower and plan the memory; raises what torch.export or one of ExecuTorch's passes raises.
+    """Export, quantize, lower and plan the memory; raises what torch.export or one of ExecuTorch's passes raises.
 
     Memory is planned for the largest size of each axis: larger inputs are refused when it runs.
     """
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import to_edge_transform_and_lower
 
-    lowered = to_edge_transform_and_lower(program(matched), partitioner=[XnnpackPartitioner()])
+    made = program(matched)
+    if variant != "fp32":
+        made = _quantized(made, matched, dynamic=variant == "int8_dynamic")
+    lowered = to_edge_transform_and_lower(made, partitioner=_partitioners(variant))
     with (folder / ENTRY).open("wb") as file:
         lowered.to_executorch().write_to_file(file)
     return Exported(ENTRY, matched.inputs, matched.outputs)
@@ -33,3 +39,87 @@ def export(matched: Matched, framework: str, variant: str, folder: Path) -> Expo
 def operators(path: Path) -> int | None:  # noqa: ARG001
     """The program sees each part that XNNPACK took as one call, and that part has no reader in Python."""
     return None
+
+
+def _quantized(made: Any, matched: Matched, dynamic: bool) -> Any:
+    """By XNNPACK's own quantizer: weights in int8 per channel, symmetric.
+
+    Activations are quantized as they come (of matrix products), or by the ranges that all calibration inputs show. Only
+    what holds weights is: with sums and products of activations too, MobileNetV2 agrees with its source on 85 % of the
+    images, and the embeddings of MiniLM keep a cosine of 0.87. Of these, as in TFLite, not what 8 bits would spoil.
+    """
+    import torch
+    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
+        CONV_TARGETS,
+        CONV_TRANSPOSE_TARGETS,
+        LINEAR_TARGETS,
+        XNNPACKQuantizer,
+        get_symmetric_quantization_config,
+    )
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    settings = get_symmetric_quantization_config(is_per_channel=True, is_dynamic=dynamic)
+    quantizer = XNNPACKQuantizer()
+    for target in LINEAR_TARGETS if dynamic else LINEAR_TARGETS | CONV_TARGETS | CONV_TRANSPOSE_TARGETS:
+        quantizer.set_operator_type(target, settings)
+    module = made.module()
+    loud = () if dynamic else _loud(module, matched)
+    quantizer.set_filter_function(lambda node: node.name not in loud)
+    observed = prepare_pt2e(module, quantizer)
+    with torch.no_grad():
+        for inputs in matched.calibration_inputs():
+            observed(*_positional(matched, inputs))
+        return torch.export.export(
+            convert_pt2e(observed), example(matched), dynamic_shapes=dynamic_shapes(matched), strict=False
+        )
+
+
+def _loud(module: Any, matched: Matched) -> frozenset[str]:
+    """Names of products with weights whose outputs 256 even steps over their range would round by more than `LOUD`."""
+    import torch
+    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import LINEAR_TARGETS
+
+    seen: dict[str, list[Any]] = {}
+
+    class Watching(torch.fx.Interpreter):  # type: ignore[misc]
+        def run_node(self, n: Any) -> Any:
+            found = super().run_node(n)
+            if n.target in LINEAR_TARGETS:
+                seen.setdefault(n.name, []).append(found.ravel())
+            return found
+
+    with torch.no_grad():
+        for inputs in list(matched.calibration_inputs())[:LOOKED_AT]:
+            Watching(module).run(*_positional(matched, inputs))
+    values = {name: torch.cat(found).numpy() for name, found in seen.items()}
+    return frozenset(name for name, found in values.items() if np.ptp(found) / 255 / np.sqrt(12) > LOUD * found.std())
+
+
+def _positional(matched: Matched, inputs: Tensors) -> list[Any]:
+    import torch
+
+    return [torch.from_numpy(np.ascontiguousarray(inputs[spec.name])) for spec in matched.inputs]
+
+
+def _partitioners(variant: str) -> list[Any]:
+    """What goes to XNNPACK; the rest is left to ExecuTorch's portable kernels.
+
+    XNNPACK reshapes to one dynamic size at most, and its lowering of `unsqueeze` fails where there are two, instead of
+    leaving it: so it is not asked. Products quantized as they come are taken one by one, as ExecuTorch's recipes do.
+    """
+    from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
+    from executorch.backends.xnnpack.partition.config.generic_node_configs import UnsqueezeCopyConfig
+    from executorch.backends.xnnpack.partition.config.xnnpack_config import ConfigPrecisionType
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+
+    class Unsqueeze(UnsqueezeCopyConfig):  # type: ignore[misc]
+        def check_constraints(self, node: Any, ep: Any) -> bool:
+            dynamic = sum(not isinstance(size, int) for size in node.meta["val"].shape)
+            return dynamic <= 1 and bool(super().check_constraints(node, ep))
+
+    configs = [Unsqueeze if each is UnsqueezeCopyConfig else each for each in ALL_PARTITIONER_CONFIGS]
+    whole = XnnpackPartitioner(configs=configs)
+    if variant != "int8_dynamic":
+        return [whole]
+    quantized = ConfigPrecisionType.DYNAMIC_QUANT
+    return [XnnpackPartitioner(configs=configs, config_precisions=quantized, per_op_mode=True), whole]

@@ -24,29 +24,25 @@ EXTRA: str | None = "litert"
 
 ENTRY = "model.tflite"
 
-NO_NUMBER = ("concrete value", "traced array")
-"""What JAX, of which lowerings are made, says of a reshape to a size, or a slice up to one, that is not a number."""
-
 
 def export(matched: Matched, framework: str, variant: str, folder: Path) -> Exported:  # noqa: ARG001
-    """Convert with dynamic sizes, or at those of one request where the converter's lowerings need numbers.
+    """Convert with dynamic sizes, or at those of one request where that fails.
 
-    The manifest has the sizes that were fixed. Raises what torch.export or one of litert-torch's lowerings raises.
+    The manifest has the sizes that were fixed. Raises what torch.export or one of litert-torch's lowerings raises of
+    fixed sizes: what fails with these too has another reason than dynamic ones.
     """
     names = [spec.name for spec in matched.inputs]
+    sizes = _request(matched)
+    fixed = {}
     try:
         shapes = dict(zip(names, dynamic_shapes(matched), strict=True))
-        converted = _convert(matched, dict(zip(names, example(matched), strict=True)), shapes)
-    except TypeError as exc:
-        if not any(words in str(exc) for words in NO_NUMBER):
-            raise
+        _convert(matched, dict(zip(names, example(matched), strict=True)), shapes, folder / ENTRY)
+    except Exception:  # its lowerings end in any kind of error, an assertion's included
         traceback.print_exc()
-        sizes = _request(matched)
-        converted = _convert(matched, sizes, None)
         fixed = _fixed(matched, sizes)
-    else:
-        fixed = {}
-    converted.export(str(folder / ENTRY))
+        if not fixed:
+            raise
+        _convert(matched, sizes, None, folder / ENTRY)
     return Exported(ENTRY, _at(matched.inputs, fixed), _at(matched.outputs, fixed))
 
 
@@ -55,11 +51,12 @@ def operators(path: Path) -> int | None:
     return _flatbuffer.operators(path)
 
 
-def _convert(matched: Matched, sample: dict[str, Any], shapes: dict[str, Any] | None) -> Any:
-    """64 bits stay 64 bits: else the converter makes the border's int64 int32, which is not the pair's."""
+def _convert(matched: Matched, sample: dict[str, Any], shapes: dict[str, Any] | None, path: Path) -> None:
+    """To a file. 64 bits stay 64 bits: else the converter makes the border's int64 int32, which is not the pair's."""
     import litert_torch
 
-    return litert_torch.convert(_named(matched), sample_kwargs=sample, dynamic_shapes=shapes, enable_x64=True)
+    converted = litert_torch.convert(_named(matched), sample_kwargs=sample, dynamic_shapes=shapes, enable_x64=True)
+    converted.export(str(path))
 
 
 def _named(matched: Matched) -> Any:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from models import catalog
+from pipelines import artifacts, formats
+from pipelines.formats import executorch
 from pipelines.formats._torch_program import example
+from pipelines.parity import compare
+from serving.reference import runtimes
+
+needs_executorch = pytest.mark.skipif(
+    formats.missing("executorch") is not None, reason=formats.missing("executorch") or ""
+)
 
 
 def test_strides_of_an_example_do_not_become_those_of_the_program() -> None:
@@ -18,3 +28,25 @@ def test_strides_of_an_example_do_not_become_those_of_the_program() -> None:
     (image,) = example(transposed)
     assert image.is_contiguous()
     assert image.shape == (3, 1, 8, 8)
+
+
+@needs_executorch
+def test_an_unsqueeze_of_two_dynamic_sizes_is_left_to_the_portable_kernels() -> None:
+    made = artifacts.export("einsum", "torch", "executorch", "fp32")
+    loaded = runtimes.load("executorch", made.folder, made.manifest, 1)
+    cases = artifacts.reference("einsum").parity
+    assert len(cases) > 1
+    assert all(compare(loaded.infer(case.inputs), case.outputs).passed for case in cases)
+
+
+@needs_executorch
+def test_a_product_with_a_value_far_beyond_all_others_stays_float() -> None:
+    import torch
+
+    calm = np.random.default_rng(20).standard_normal((2000, 4)).astype(np.float32)
+    louder = calm.copy()
+    louder[0] = 1e3
+    module = torch.export.export(torch.nn.Linear(4, 4), (torch.from_numpy(calm),)).module()
+    for inputs, expected in ((calm, set()), (louder, {"linear"})):
+        matched = SimpleNamespace(inputs=[SimpleNamespace(name="x")], calibration_inputs=lambda x=inputs: [{"x": x}])
+        assert executorch._loud(module, matched) == expected  # type: ignore[arg-type]

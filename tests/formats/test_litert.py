@@ -26,3 +26,10 @@ def test_a_reshape_to_a_dynamic_size_is_converted_at_the_size_of_a_request() -> 
     case = artifacts.reference("digits_cnn").parity[0]
     assert compare(loaded.infer(case.inputs), case.outputs).passed
     assert made.facts.operators
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(formats.missing("litert") is not None, reason=formats.missing("litert") or "")
+def test_so_is_what_its_lowerings_cannot_give_a_dynamic_size_for_any_other_reason() -> None:
+    made = artifacts.export("large_constant", "torch", "litert", "fp32")
+    assert all(isinstance(size, int) for tensor in made.manifest.inputs for size in tensor.shape)
