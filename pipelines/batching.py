@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 import models.zoo
 from models.cases import Case
-from models.pair import Tensors, TensorSpec
+from models.pair import ModelPair, Tensors
 from pipelines.errors import BadExperiment
 from pipelines.experiment import Experiment, Workload
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 
-def batched(cases: Sequence[Case], size: int, seed: int) -> tuple[Case, ...]:
+def batched(cases: Sequence[Case], size: int, seed: int, axes: Mapping[str, int]) -> tuple[Case, ...]:
     """As many cases of batch `size` as there are single ones, drawn from them by the seed.
+
+    `axes` is the index of each tensor's batch axis, by name: `batch_axes` of the model.
 
     Each single case gives its shape to one batch, so shapes (lengths of text, say) stay as frequent as they were; a
     batch's members all have that shape, drawn with replacement where fewer than `size` have it.
@@ -28,7 +30,7 @@ def batched(cases: Sequence[Case], size: int, seed: int) -> tuple[Case, ...]:
     for case in cases:
         alike.setdefault(_shapes(case), []).append(case)
     draw = random.Random(seed)
-    return tuple(_joined(_members(alike[_shapes(case)], size, draw)) for case in cases)
+    return tuple(_joined(_members(alike[_shapes(case)], size, draw), axes) for case in cases)
 
 
 def check(asked: Experiment) -> None:
@@ -39,19 +41,32 @@ def check(asked: Experiment) -> None:
                 _check(workload, model)
 
 
-def _check(workload: Workload, model: str) -> None:
+def batch_axes(model: str) -> dict[str, int]:
+    """Where the axis that the pair's first input begins with is, by tensor name: a recurrent state may have it second.
+
+    Left out is a tensor without it, and every tensor where that axis is not dynamic or the model is no pair of ours.
+    """
+    if model not in models.zoo.names():
+        return {}
     pair = models.zoo.load(model)
+    axis = _batch(pair)
+    return {spec.name: spec.shape.index(axis) for spec in (*pair.inputs, *pair.outputs) if axis and axis in spec.shape}
+
+
+def _batch(pair: ModelPair) -> str | None:
+    shape = pair.inputs[0].shape
+    return shape[0] if shape and isinstance(shape[0], str) else None
+
+
+def _check(workload: Workload, model: str) -> None:
+    pair, axes = models.zoo.load(model), batch_axes(model)
     asked = f"load.workloads {workload.name!r}: payload_batch is {workload.payload_batch}, but"
-    first = [_first_axis(tensor) for tensor in (*pair.inputs, *pair.outputs)]
-    for tensor, axis in zip((*pair.inputs, *pair.outputs), first, strict=True):
-        if not isinstance(axis, str) or axis != first[0]:
+    for tensor in (*pair.inputs, *pair.outputs):
+        if tensor.name not in axes:
             raise BadExperiment(f"{asked} tensor {tensor.name!r} of model {model!r} has no batch axis")
-        if workload.payload_batch > pair.axes[axis][1]:
-            raise BadExperiment(f"{asked} model {model!r} takes batches of at most {pair.axes[axis][1]}")
-
-
-def _first_axis(tensor: TensorSpec) -> int | str | None:
-    return tensor.shape[0] if tensor.shape else None
+    most = pair.axes[str(_batch(pair))][1]
+    if workload.payload_batch > most:
+        raise BadExperiment(f"{asked} model {model!r} takes batches of at most {most}")
 
 
 def _shapes(case: Case) -> Shapes:
@@ -62,8 +77,8 @@ def _members(of: Sequence[Case], size: int, draw: random.Random) -> list[Case]:
     return draw.sample(of, size) if len(of) >= size else draw.choices(of, k=size)
 
 
-def _joined(members: Sequence[Case]) -> Case:
+def _joined(members: Sequence[Case], axes: Mapping[str, int]) -> Case:
     def join(sides: Sequence[Tensors]) -> Tensors:
-        return {name: np.concatenate([side[name] for side in sides], axis=0) for name in sides[0]}
+        return {name: np.concatenate([side[name] for side in sides], axis=axes[name]) for name in sides[0]}
 
     return Case(join([case.inputs for case in members]), join([case.outputs for case in members]))

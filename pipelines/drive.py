@@ -100,7 +100,7 @@ def save_payloads(sitting: Sitting, model: str, cases: Sequence[Case]) -> None:
     """Write the requests that the model's load tests draw from: single ones, and those of each batch size asked for."""
     asked = sitting.experiment
     for batch in {1, *(workload.payload_batch for workload in asked.workloads_of(model))}:
-        drawn = batching.batched(cases, batch, asked.load.seed)
+        drawn = batching.batched(cases, batch, asked.load.seed, batching.batch_axes(model))
         payloads.save(payload_file(sitting, model, batch), [case.inputs for case in drawn])
 
 

@@ -148,7 +148,8 @@ def _check_responses(sitting: Sitting, running: Running, workload: Workload, res
     if not kept:
         return
     tolerance = sitting.experiment.tolerance_of(running.cell.variant)
-    cases = batching.batched(running.cases, workload.payload_batch, sitting.experiment.load.seed)
+    axes = batching.batch_axes(running.cell.model)
+    cases = batching.batched(running.cases, workload.payload_batch, sitting.experiment.load.seed, axes)
     pairs = [(each.outputs, cases[each.payload].outputs) for each in kept]
     read = partial(served.read, running.cell.protocol)
     found = worst([compare(read(outputs, expected), expected, tolerance, "under_load") for outputs, expected in pairs])
