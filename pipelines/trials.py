@@ -60,7 +60,8 @@ def next_trial(events: Sequence[AnyEvent], cell: Cell, experiment: Experiment) -
     measured = len(finished_trials(events, cell, "curve"))
     if found.rps is None or not asked.curve or measured == len(CURVE):
         return None
-    return Ahead("curve", CURVE[measured] * found.rps, trial_s(asked, found.rps))
+    rate_rps = CURVE[measured] * found.rps
+    return Ahead("curve", rate_rps, trial_s(asked, rate_rps))
 
 
 def of_cell(cell: Cell, experiment: Experiment, events: Sequence[AnyEvent]) -> results.Capacity | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from loadtests import samples
 from pipelines import experiments, journal, results, trials
 from pipelines.experiment import Experiment
 from pipelines.journal import AnyEvent, Journal, TrialMeasured
@@ -144,6 +145,13 @@ def test_a_trial_is_long_enough_for_its_percentile() -> None:
     found = trials.of_cell(CELL, slow, [measured(trials.Ahead("search", 1.5, 180), capacity_rps=1)])
     assert found
     assert "needs trials of 918 s" in (found.reason or "")
+
+
+def test_every_point_of_the_curve_is_long_enough_for_its_own_rate() -> None:
+    curve = trials.finished_trials(to_the_end([], asked()), CELL, "curve")
+    expected = [event.trial.rate_rps * event.duration_s for event in curve]
+    assert min(expected) >= trials.SAMPLES_MARGIN * samples.samples_needed(0.99) - 1e-6
+    assert curve[0].duration_s == pytest.approx(10 * curve[5].duration_s)  # a tenth of the capacity, and all of it
 
 
 def test_nothing_is_searched_where_nothing_is_asked_for() -> None:
