@@ -57,7 +57,7 @@ def next_trial(events: Sequence[AnyEvent], cell: Cell, experiment: Experiment) -
     found = _outcome(events, cell, asked, experiment.load.max_repeats)
     if not isinstance(found, Found):
         return Ahead("search", found, trial_s(asked, found) if found else asked.trial_s)
-    measured = len(finished_trials(events, cell, "curve"))
+    measured = len(_curve(events, cell, experiment.load.max_repeats))
     if found.rps is None or not asked.curve or measured == len(CURVE):
         return None
     rate_rps = CURVE[measured] * found.rps
@@ -81,7 +81,7 @@ def of_cell(cell: Cell, experiment: Experiment, events: Sequence[AnyEvent]) -> r
         reason=found.reason,
         at_least_rps=found.at_least_rps,
         trials=tuple(event.trial for event in tried),
-        curve=tuple(event.trial for event in finished_trials(events, cell, "curve")),
+        curve=tuple(event.trial for event in _curve(events, cell, experiment.load.max_repeats)),
     )
 
 
@@ -103,6 +103,23 @@ def finished_trials(events: Sequence[AnyEvent], cell: Cell, purpose: str | None 
     ]
 
 
+def _curve(events: Sequence[AnyEvent], cell: Cell, most_repeats: int) -> list[TrialMeasured]:
+    """Of each point of the curve that is done, the attempt that counts: the first unspoiled one, or the last."""
+    counting, repeats = [], 0
+    for event in finished_trials(events, cell, "curve"):
+        if _to_repeat(event) and repeats < most_repeats:
+            repeats += 1
+        else:
+            counting.append(event)
+            repeats = 0
+    return counting
+
+
+def _to_repeat(event: TrialMeasured) -> bool:
+    """Whether measuring again can help: not where the generator was at its ceiling, since it would be again."""
+    return bool(event.spoiled) and "generator_cpu" not in event.spoiled
+
+
 def _outcome(events: Sequence[AnyEvent], cell: Cell, asked: Capacity, most_repeats: int) -> float | Found | None:
     """The rate of the next trial of the search, or what it found; None where the first rate is still to be measured.
 
@@ -119,9 +136,9 @@ def _outcome(events: Sequence[AnyEvent], cell: Cell, asked: Capacity, most_repea
             beyond_generator="generator_cpu" in each.spoiled,
         )
         for each in tried
-        if each.trial.valid or "generator_cpu" in each.spoiled
+        if not _to_repeat(each)
     ]
-    last = list(itertools.takewhile(lambda each: each.spoiled and "generator_cpu" not in each.spoiled, tried[::-1]))
+    last = list(itertools.takewhile(_to_repeat, tried[::-1]))
     if len(last) > most_repeats:
         spoiling = ", ".join(sorted({gate for each in last for gate in each.spoiled}))
         at_rps = last[0].trial.rate_rps

@@ -99,6 +99,53 @@ def test_the_curve_follows_the_search_up_to_130_percent() -> None:
     assert without.curve == ()
 
 
+def spoiled_curve(events: list[AnyEvent], gates: tuple[str, ...], attempts: int) -> list[AnyEvent]:
+    """The search, and of each point of its curve so many spoiled attempts before a good one."""
+    spoiled = 0
+    while ahead := trials.next_trial(events, CELL, asked()):
+        spoil = ahead.purpose == "curve" and spoiled < attempts
+        spoiled = spoiled + 1 if spoil else 0
+        events.append(measured(ahead, spoiled=gates if spoil else ()))
+    return events
+
+
+def test_a_spoiled_point_of_the_curve_is_measured_again() -> None:
+    events = spoiled_curve([], ("lag",), attempts=2)
+    found = trials.of_cell(CELL, asked(), events)
+    assert found
+    assert found.rps
+    assert [trial.rate_rps / found.rps for trial in found.curve] == pytest.approx(trials.CURVE)
+    assert all(trial.valid for trial in found.curve)
+    assert len(trials.finished_trials(events, CELL, "curve")) == 3 * len(trials.CURVE)
+
+
+def test_a_point_that_stays_spoiled_counts_as_it_is() -> None:
+    events = spoiled_curve([], ("lag",), attempts=10**6)
+    found = trials.of_cell(CELL, asked(), events)
+    assert found
+    assert [trial.valid for trial in found.curve] == [False] * len(trials.CURVE)
+    assert len(trials.finished_trials(events, CELL, "curve")) == 3 * len(trials.CURVE)  # max_repeats is 2
+
+
+def test_a_point_beyond_the_generator_is_not_measured_again() -> None:
+    events = spoiled_curve([], ("lag", "generator_cpu"), attempts=10**6)
+    found = trials.of_cell(CELL, asked(), events)
+    assert found
+    assert [trial.valid for trial in found.curve] == [False] * len(trials.CURVE)
+    assert len(trials.finished_trials(events, CELL, "curve")) == len(trials.CURVE)
+
+
+def test_a_curve_cut_off_between_the_attempts_at_a_point_goes_on_with_its_repeats() -> None:
+    whole = spoiled_curve([], ("lag",), attempts=10**6)
+    first = next(i for i, event in enumerate(whole) if isinstance(event, TrialMeasured) and event.purpose == "curve")
+    for cut in range(first, first + 4):
+        assert spoiled_curve(whole[:cut], ("lag",), attempts=10**6) == whole
+        assert not trials.finished(whole[:cut], [CELL], asked())
+    found = trials.of_cell(CELL, asked(), whole[: first + 2])
+    assert found
+    assert found.curve == ()
+
+
 def test_a_search_under_way_says_so() -> None:
     assert trials.of_cell(CELL, asked(), []) is None
     found = trials.of_cell(CELL, asked(), to_the_end([], asked())[:3])
