@@ -96,6 +96,8 @@ def _trial(sitting: Sitting, running: Running, asked: Capacity, ahead: Ahead) ->
     spoiled = drive.spoiled(driven)
     if spoiled == ("lag",) and not slo.kept_up(raw, asked.slo):
         spoiled = ()  # no connection was free, because the server fell behind
+    if driven.seen.processes_gone:
+        spoiled = (*spoiled, trials.GONE)
     return TrialMeasured(
         cell=cell.id,
         purpose=ahead.purpose,

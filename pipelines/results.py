@@ -181,7 +181,7 @@ class Trial(Record):
     """Whether it met the SLO."""
     generator: Generator
     valid: bool
-    """Whether the generator's gates let it count."""
+    """Whether the gates let it count."""
 
 
 class Capacity(Record):

@@ -14,7 +14,7 @@ import pytest
 
 from loadtests import samples
 from loadtests.block import Block, Open
-from loadtests.gates import SPOILING, judge
+from loadtests.gates import REMEDIES, SPOILING, judge
 from loadtests.launch import Generator
 from loadtests.machine import Readings, Watch
 from loadtests.samples import Figures, Percentiles
@@ -152,6 +152,10 @@ def test_the_machine_is_judged_by_what_it_tells(name: str, fine: float, spoiled:
     gate = name.removesuffix("_ratio")
     assert (failed_gates(fine), failed_gates(spoiled)) == ([], [gate])
     assert (gate in SPOILING) == (gate != "processes_gone")
+
+
+def test_every_gate_that_asks_for_another_measurement_has_a_remedy() -> None:
+    assert set(REMEDIES) > SPOILING
 
 
 def test_what_the_machine_does_not_tell_is_not_judged() -> None:

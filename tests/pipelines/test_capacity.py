@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from loadtests import samples
+from loadtests import gates, samples
 from pipelines import experiments, journal, results, trials
 from pipelines.experiment import Experiment
 from pipelines.journal import AnyEvent, Journal, TrialMeasured
@@ -99,13 +99,13 @@ def test_the_curve_follows_the_search_up_to_130_percent() -> None:
     assert without.curve == ()
 
 
-def spoiled_curve(events: list[AnyEvent], gates: tuple[str, ...], attempts: int) -> list[AnyEvent]:
+def spoiled_curve(events: list[AnyEvent], by: tuple[str, ...], attempts: int) -> list[AnyEvent]:
     """The search, and of each point of its curve so many spoiled attempts before a good one."""
     spoiled = 0
     while ahead := trials.next_trial(events, CELL, asked()):
         spoil = ahead.purpose == "curve" and spoiled < attempts
         spoiled = spoiled + 1 if spoil else 0
-        events.append(measured(ahead, spoiled=gates if spoil else ()))
+        events.append(measured(ahead, spoiled=by if spoil else ()))
     return events
 
 
@@ -163,12 +163,34 @@ def test_a_spoiled_trial_is_measured_again_and_then_given_up() -> None:
     assert trials.next_trial(events, CELL, asked()) is None
     found = trials.of_cell(CELL, asked(), events)
     assert found
-    assert (found.rps, found.reason) == (None, "3 trials in a row were spoiled at 90/s: gate lag, others_server_cores")
+    said = [f"{gate} ({gates.REMEDIES[gate]})" for gate in ("lag", "others_server_cores")]
+    assert (found.rps, found.reason) == (None, f"3 trials in a row were spoiled at 90/s: gate {', '.join(said)}")
+    assert trials.spoiled(CELL, asked(), events) == found.reason
+    assert trials.spoiled(CELL, asked(), events[:2]) is None
     good = trials.next_trial(events[:2], CELL, asked())
     assert good
     after = trials.next_trial([*events[:2], measured(good)], CELL, asked())
     assert after
     assert after.rate_rps == 180
+
+
+@pytest.mark.parametrize("purpose", ["search", "curve"])
+def test_a_process_of_the_server_that_ends_spoils_the_search_at_once(purpose: str) -> None:
+    events: list[AnyEvent] = []
+    gone_at = 0.0
+    while ahead := trials.next_trial(events, CELL, asked()):
+        gone = ahead.purpose == purpose and not gone_at
+        events.append(measured(ahead, spoiled=(trials.GONE,) if gone else ()))
+        gone_at = gone_at or (ahead.rate_rps or 0.0) * gone
+    reason = trials.spoiled(CELL, asked(), events)
+    assert reason == f"the trial at {gone_at:.4g}/s was spoiled: gate processes_gone ({gates.REMEDIES[trials.GONE]})"
+    found = trials.of_cell(CELL, asked(), events)
+    assert found
+    if purpose == "search":
+        assert (len(events), found.rps, found.reason) == (1, None, reason)
+    else:
+        assert found.rps
+        assert [trial.valid for trial in found.curve] == [False] + [True] * (len(trials.CURVE) - 1)
 
 
 def test_the_generators_ceiling_is_told() -> None:
@@ -180,6 +202,7 @@ def test_the_generators_ceiling_is_told() -> None:
     assert found
     assert found.rps is None
     assert "the generator, not the server, is the bound" in (found.reason or "")
+    assert trials.spoiled(CELL, asked(), events) is None
 
 
 def test_a_trial_is_long_enough_for_its_percentile() -> None:
