@@ -18,7 +18,7 @@ from models.cases import Case
 from pipelines import burner, capacity, drive, experiments, history, trials
 from pipelines.bench import Standing
 from pipelines.environment import usable_cpus
-from pipelines.journal import AnyEvent, Journal, TrialMeasured
+from pipelines.journal import AnyEvent, Journal, ParityChecked, TrialMeasured
 from pipelines.plan import Cell, Plan
 from pipelines.progress import Display, TimeLeft
 from pipelines.sitting import Running, Sitting
@@ -90,4 +90,18 @@ def test_a_process_of_the_server_that_ends_in_a_trial_is_seen(tmp_path: Path, ge
     found = trials.of_cell(CELL, ASKED, events)
     assert found
     assert "look at the server's log" in (found.reason or "")
+    assert not history.failures(events)
+
+
+def test_a_wrong_response_in_a_trial_fails_the_cell(tmp_path: Path, generator: Generator, echo: str) -> None:
+    events = searched(tmp_path, generator, Standing(echo), right=1.1)
+    assert not [event for event in events if isinstance(event, TrialMeasured)]
+    failed = history.failures(events)[CELL.id]
+    assert failed.stage == "capacity"
+    assert "wrong_values: a response under load deviates from the source: relative error 0.0909" in failed.reason
+
+
+def test_the_responses_of_every_trial_are_checked(tmp_path: Path, generator: Generator, echo: str) -> None:
+    events = searched(tmp_path, generator, Standing(echo, losing_a_process()))
+    assert [event.parity.hop for event in events if isinstance(event, ParityChecked)] == ["under_load"]
     assert not history.failures(events)
