@@ -74,7 +74,7 @@ def run(sitting: Sitting, running: Running, block: Block) -> Driven:
     seen = sitting.watch.readings(
         server_cpu_s=server_cpu_s,
         generator_cpu_s=generator_after_s - generator_before_s,
-        processes_gone=len(before.processes - after.processes) if before and after else 0,
+        processes_gone=len(before.processes - after.processes) if before and after else None,
     )
     return Driven(result, server_cpu_s, after.memory_peak_bytes if after else None, seen)
 
