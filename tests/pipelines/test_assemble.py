@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pytest
+from rich.console import Console
 
 from loadtests.samples import Samples
-from pipelines import assemble, results
+from pipelines import assemble, load_table, results
 from pipelines.experiment import Experiment
+from pipelines.figures import number
 from pipelines.journal import BlockMeasured, TrialMeasured
 from pipelines.plan import Cell, Plan
+from tests.pipelines import made
 
 CELL = Cell("m", "torch", "onnx", "fp32", "s", "oip-http")
 
@@ -139,3 +144,16 @@ def test_a_server_that_lost_a_process_in_a_trial_makes_the_cell_invalid() -> Non
     cell = assembled(raw(late=0), searched=[trial("processes_gone")])
     assert (cell.status, cell.stage) == ("invalid", "capacity")
     assert "look at the server's log" in (cell.reason or "")
+
+
+@pytest.mark.parametrize(("requests", "p99"), [(300, None), (700, 10.0)])
+def test_a_p99_is_printed_of_700_requests_and_not_of_300(requests: int, p99: float | None) -> None:
+    cell = assembled(raw(late=0, requests=requests), offered_rps=requests)
+    (load,) = cell.loads
+    assert load.requests == requests
+    assert load.latency_ms.p99 == (None if p99 is None else pytest.approx(p99))
+    text = io.StringIO()
+    load_table.show(made.run(cell), Console(file=text))
+    figures = text.getvalue().splitlines()[1].split()
+    at = 1 + load_table.HEADER[1:].index("p99 ms")
+    assert figures[at - 2 : at + 1] == ["10.0", "10.0", number(p99)]
