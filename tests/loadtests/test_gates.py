@@ -156,6 +156,7 @@ def test_the_machine_is_judged_by_what_it_tells(name: str, fine: float, spoiled:
 
 def test_every_gate_that_asks_for_another_measurement_has_a_remedy() -> None:
     assert set(REMEDIES) > SPOILING
+    assert "raise `workers`" in REMEDIES["generator_cpu"]
 
 
 def test_what_the_machine_does_not_tell_is_not_judged() -> None:
