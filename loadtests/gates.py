@@ -22,6 +22,23 @@ SPOILING = frozenset(
 )
 """The gates that say the machine or the generator spoiled a block, not the server: measuring again can help."""
 
+REMEDIES = {
+    "achieved": "the server does not keep up with this rate: lower it",
+    "lag": "requests left late: another program took the generator's core; run on an idle machine, or lower the rate",
+    "generator_cpu": "the generator was near its ceiling: lower the rate or the number of users, or raise `workers`",
+    "errors": "look at the error kinds and the server's log; lower the rate where it is overloaded",
+    "samples": "measure longer, more blocks, or at a higher rate",
+    "others_server_cores": "another program ran on the server's cores: end it, or keep it off them (taskset, cpuset)",
+    "others_generator_cores": (
+        "another program ran on the generator's cores: end it, or keep it off them (taskset, cpuset)"
+    ),
+    "steal": "the hypervisor gave our cores away: use a dedicated host",
+    "frequency": "the clock fell: let the machine cool down, or switch turbo off",
+    "throttled": "the processor grew too hot: let it cool down",
+    "processes_gone": "a process of the server ended while it was measured: look at the server's log",
+}
+"""What to do where the gate of this name fails."""
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -60,7 +77,7 @@ def judge(
             figures.lag_p99_seen_ms if math.isfinite(figures.lag_p99_seen_ms) else None,
             lag_limit_ms,
             _lag_unit(figures.requests),
-            "requests left late: another program took the generator's core; run on an idle machine, or lower the rate",
+            REMEDIES["lag"],
         ),
         Gate(
             "generator_cpu",
@@ -68,7 +85,7 @@ def judge(
             cpu_fraction,
             CPU_FRACTION,
             "of one core",
-            "the generator was near its ceiling: lower the rate or the number of users",
+            REMEDIES["generator_cpu"],
         ),
         Gate(
             "errors",
@@ -76,7 +93,7 @@ def judge(
             figures.errors,
             0,
             "requests",
-            "look at the error kinds and the server's log; lower the rate where it is overloaded",
+            REMEDIES["errors"],
         ),
         Gate(
             "samples",
@@ -84,7 +101,7 @@ def judge(
             figures.requests,
             least,
             "requests",
-            "measure longer, more blocks, or at a higher rate",
+            REMEDIES["samples"],
         ),
     ]
     if offered_rps is not None:
@@ -124,16 +141,16 @@ def _machine(seen: Readings) -> list[Gate]:
             seen.others_server_cores,
             OTHERS,
             "of one core",
-            "another program ran on the server's cores: end it, or keep it off them (taskset, cpuset)",
+            REMEDIES["others_server_cores"],
         ),
         *at_most(
             "others_generator_cores",
             seen.others_generator_cores,
             OTHERS,
             "of one core",
-            "another program ran on the generator's cores: end it, or keep it off them (taskset, cpuset)",
+            REMEDIES["others_generator_cores"],
         ),
-        *at_most("steal", seen.steal, STEAL, "of the time", "the hypervisor gave our cores away: use a dedicated host"),
+        *at_most("steal", seen.steal, STEAL, "of the time", REMEDIES["steal"]),
         *(
             []
             if ratio is None
@@ -144,17 +161,17 @@ def _machine(seen: Readings) -> list[Gate]:
                     ratio,
                     FREQUENCY_RATIO,
                     "of the highest clock seen",
-                    "the clock fell: let the machine cool down, or switch turbo off",
+                    REMEDIES["frequency"],
                 )
             ]
         ),
-        *at_most("throttled", seen.throttled, 0, "events", "the processor grew too hot: let it cool down"),
+        *at_most("throttled", seen.throttled, 0, "events", REMEDIES["throttled"]),
         *at_most(
             "processes_gone",
             seen.processes_gone,
             0,
             "processes",
-            "a process of the server ended while it was measured: look at the server's log",
+            REMEDIES["processes_gone"],
         ),
     ]
 
@@ -169,5 +186,5 @@ def _achieved(figures: Figures, offered_rps: float) -> Gate:
         fraction,
         1 - shortfall,
         "of the offered rate",
-        "the server does not keep up with this rate: lower it",
+        REMEDIES["achieved"],
     )

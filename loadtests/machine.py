@@ -39,7 +39,8 @@ class Readings:
     frequency_ratio: float | None = None
     """Mean clock of the server's cores, of the highest that this `Watch` has seen."""
     throttled: int | None = None
-    processes_gone: int = 0
+    processes_gone: int | None = None
+    """None: the server's processes cannot be seen."""
 
 
 class Watch:
@@ -69,11 +70,13 @@ class Watch:
         self._ended.set()
         self._sampler.join()
 
-    def readings(self, *, server_cpu_s: float | None, generator_cpu_s: float, processes_gone: int = 0) -> Readings:
+    def readings(
+        self, *, server_cpu_s: float | None, generator_cpu_s: float, processes_gone: int | None = None
+    ) -> Readings:
         """What the last `with` saw, given what the measured programs used in it themselves.
 
         `server_cpu_s` None: a server whose CPU cannot be seen (`deploy-compare load URL`); then nothing is said of
-        its cores.
+        its cores, and `processes_gone` is None as well.
         """
         before, after = self._before, self._after
         wall_s = after.at - before.at
@@ -126,11 +129,12 @@ def worst(readings: Iterable[Readings]) -> Readings:
         for name in ("others_server_cores", "others_generator_cores", "steal", "pressure")
     }
     throttled = [each.throttled for each in all_ if each.throttled is not None]
+    gone = [each.processes_gone for each in all_ if each.processes_gone is not None]
     return Readings(
         **highest,
         frequency_ratio=min(seen("frequency_ratio"), default=None),
         throttled=sum(throttled) if throttled else None,
-        processes_gone=sum(each.processes_gone for each in all_),
+        processes_gone=sum(gone) if gone else None,
     )
 
 

@@ -69,7 +69,8 @@ def _cell(cell: Cell, facts: Facts, events: Sequence[AnyEvent], read: Read) -> r
     own = [event for event in events if getattr(event, "cell", None) == cell.id]
     failed = history.failures(own).get(cell.id)
     loads = tuple(_loads(cell, facts.experiment, own, read))
-    status, stage, reason, detail = _standing(_done(cell, facts.experiment, events, loads), loads, own)
+    done, unsearched = _done(cell, facts.experiment, events, loads), trials.spoiled(cell, facts.experiment, own)
+    status, stage, reason, detail = _standing(done, loads, unsearched, own)
     if failed:
         status, stage, reason, detail = "failed", failed.stage, failed.reason, failed.detail or None
     return results.Cell(
@@ -95,14 +96,20 @@ def _parts(cell: Cell) -> dict[str, Any]:
 
 
 def _standing(
-    done: bool, loads: Sequence[results.Load], own: Sequence[AnyEvent]
+    done: bool, loads: Sequence[results.Load], unsearched: str | None, own: Sequence[AnyEvent]
 ) -> tuple[results.Status, results.Stage | None, str | None, str | None]:
-    """Of a cell that did not fail: ok, invalid with the gates that say so, or cut off before it was done."""
+    """Of a cell that did not fail: ok, invalid with the gates that say so, or cut off before it was done.
+
+    `unsearched` is what spoiled its search for capacity.
+    """
     if not done:
         count = sum(isinstance(event, BlockMeasured) for event in own)
         return "failed", None, f"interrupted after {count} block{'s' * (count != 1)}; continue with --resume", None
     spoiled = [f"{load.workload}: {_failed(gate)}" for load in loads for gate in load.gates if not gate.passed]
-    return ("invalid", "load", "; ".join(spoiled), None) if spoiled else ("ok", None, None, None)
+    reasons = [*spoiled, *([f"capacity: {unsearched}"] if unsearched else [])]
+    if not reasons:
+        return "ok", None, None, None
+    return "invalid", "load" if spoiled else "capacity", "; ".join(reasons), None
 
 
 def _failed(gate: results.Gate) -> str:

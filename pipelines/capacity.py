@@ -12,7 +12,7 @@ from pathlib import Path
 from loadtests import protocols, samples
 from loadtests.block import Closed, Open
 from loadtests.errors import LoadTestError
-from pipelines import blocks, design, drive, history, results, slo, trials
+from pipelines import blocks, design, drive, history, results, served, slo, trials
 from pipelines.experiment import Capacity
 from pipelines.journal import TrialMeasured
 from pipelines.search import LOWEST_RPS
@@ -76,9 +76,12 @@ def _turn(sitting: Sitting, server: Running, asked: Capacity) -> None:
                 _recover(running, at_rest_s)
     except (ServingError, LoadTestError) as exc:
         sitting.fail(cell, "capacity", str(exc), exc.detail or running.deployment.logs())
+    except served.WrongAnswer as exc:
+        sitting.fail(cell, "capacity", f"wrong_values: {exc}")
 
 
 def _trial(sitting: Sitting, running: Running, asked: Capacity, ahead: Ahead) -> TrialMeasured:
+    """Raises `ServerGone`, `LoadTestError`, or `WrongAnswer` where a sampled response deviates."""
     cell = running.cell
     number = len(trials.finished_trials(sitting.journal.events, cell))
     assert ahead.rate_rps is not None
@@ -90,12 +93,15 @@ def _trial(sitting: Sitting, running: Running, asked: Capacity, ahead: Ahead) ->
         seed=drive.seed(sitting.experiment.load.seed, cell.model, "capacity", number),
         duration_s=ahead.duration_s,
     )
-    driven = drive.run(sitting, running, block)
+    driven = drive.run(sitting, running, drive.keeping(running, block))
+    drive.check_responses(sitting, running, driven.result)
     raw = samples.read(driven.result.samples)
     seen = samples.figures(raw)
     spoiled = drive.spoiled(driven)
     if spoiled == ("lag",) and not slo.kept_up(raw, asked.slo):
         spoiled = ()  # no connection was free, because the server fell behind
+    if driven.seen.processes_gone:
+        spoiled = (*spoiled, trials.GONE)
     return TrialMeasured(
         cell=cell.id,
         purpose=ahead.purpose,

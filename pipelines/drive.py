@@ -6,18 +6,23 @@ import contextlib
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from loadtests import gates, payloads, samples
+from loadtests import gates, payloads, responses, samples
 from loadtests.block import Arrivals, Block, Result
 from loadtests.machine import Readings
 from loadtests.wire import ARRIVALS
 from models.cases import Case
 from pipelines import batching, served
 from pipelines.experiment import Workload
+from pipelines.journal import ParityChecked
+from pipelines.parity import compare, worst
 from pipelines.sitting import Running, Sitting
 from serving.errors import ServerGone
 
+KEEP_RESPONSES = 16
+"""Responses per block that are compared with the reference."""
 WAKE_REQUESTS = 5
 """Requests sent, unmeasured, to a server just unfrozen: else its cold caches would show in the first answers."""
 
@@ -69,7 +74,7 @@ def run(sitting: Sitting, running: Running, block: Block) -> Driven:
     seen = sitting.watch.readings(
         server_cpu_s=server_cpu_s,
         generator_cpu_s=generator_after_s - generator_before_s,
-        processes_gone=len(before.processes - after.processes) if before and after else 0,
+        processes_gone=len(before.processes - after.processes) if before and after else None,
     )
     return Driven(result, server_cpu_s, after.memory_peak_bytes if after else None, seen)
 
@@ -86,9 +91,31 @@ def spoiled(driven: Driven) -> tuple[str, ...]:
     return tuple(gate.name for gate in judged if not gate.passed and gate.name in gates.SPOILING)
 
 
-def keeping(block: Block, count: int) -> Block:
-    """The block with `count` of its responses kept in a file beside its samples."""
-    return replace(block, responses=str(Path(block.samples).with_suffix(".responses.npz")), keep_responses=count)
+def keeping(running: Running, block: Block) -> Block:
+    """The block with some of its responses kept in a file beside its samples, where they can be checked."""
+    if not running.checked:
+        return block
+    kept = str(Path(block.samples).with_suffix(".responses.npz"))
+    return replace(block, responses=kept, keep_responses=KEEP_RESPONSES)
+
+
+def check_responses(sitting: Sitting, running: Running, result: Result, batch: int = 1) -> None:
+    """Compare the kept responses to requests of `batch` inputs with the reference, and journal the worst.
+
+    Raises `WrongAnswer` where one deviates.
+    """
+    kept = responses.load(result.responses) if result.responses else []
+    if not kept:
+        return
+    tolerance = sitting.experiment.tolerance_of(running.cell.variant)
+    axes = batching.batch_axes(running.cell.model)
+    cases = batching.batched(running.cases, batch, sitting.experiment.load.seed, axes)
+    pairs = [(each.outputs, cases[each.payload].outputs) for each in kept]
+    read = partial(served.read, running.cell.protocol)
+    found = worst([compare(read(outputs, expected), expected, tolerance, "under_load") for outputs, expected in pairs])
+    sitting.journal.add(ParityChecked(cell=running.cell.id, parity=served.record(found)))
+    if not found.passed:
+        raise served.WrongAnswer(f"a response under load deviates from the source: {served.describe(found)}")
 
 
 def arrivals(workload: Workload) -> Arrivals:

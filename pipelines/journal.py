@@ -101,7 +101,7 @@ class TrialMeasured(Event):
     duration_s: float
     trial: results.Trial
     spoiled: tuple[str, ...] = ()
-    """As in `BlockMeasured`; then the trial does not count."""
+    """As in `BlockMeasured`, and `processes_gone`; then the trial does not count."""
 
 
 class Failed(Event):

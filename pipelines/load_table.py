@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.figures import number
-from pipelines.results import Capacity, Cell, Comparison, Results
+from pipelines.results import Capacity, Cell, Comparison, Load, Results
 
-WIDTH = 140
+WIDTH = 150
 """Of the table where the terminal is narrower, or there is none: figures are never cut."""
 HEADER = (
     "server",
@@ -19,25 +19,48 @@ HEADER = (
     "p50 ms",
     "p90 ms",
     "p99 ms",
+    "service p50 / p99 ms",
     "lag p99 ms",
     "CPU ms/request",
     "requests",
     "errors",
 )
+LEGEND = (
+    "≤         a percentile's 99 % upper bound; percentiles are of latency, from intended, and service is from sent"
+)
 
 
 def show(results: Results, console: Console) -> None:
-    """Print it; figures that too few requests support are `–`."""
+    """Print it; figures that too few requests support are `–`, and below a percentile is its upper bound."""
     table = Table(*HEADER, box=None, pad_edge=False)
     for cell in results.cells:
         for load in cell.loads:
-            ms, lag, cpu = load.latency_ms, load.generator.lag_p99_ms, load.cpu_ms_per_request
-            figures = (load.achieved_rps, load.offered_rps, ms.p50, ms.p90, ms.p99, lag, cpu)
-            table.add_row(cell.server, *map(number, figures), f"{load.requests:,}", f"{load.errors:,}")
+            table.add_row(cell.server, *_figures(load))
     if table.rows:
         Console(file=console.file, width=max(console.width, WIDTH)).print(table, highlight=False)
+        console.print(LEGEND, markup=False, highlight=False, soft_wrap=True)
     for line in _lines(results):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _figures(load: Load) -> tuple[str, ...]:
+    latency, upper, service = load.latency_ms, load.latency_upper_ms, load.service_ms
+    return (
+        number(load.achieved_rps),
+        number(load.offered_rps),
+        _bounded(latency.p50, upper.p50),
+        _bounded(latency.p90, upper.p90),
+        _bounded(latency.p99, upper.p99),
+        f"{number(service.p50)} / {number(service.p99)}",
+        number(load.generator.lag_p99_ms),
+        number(load.cpu_ms_per_request),
+        f"{load.requests:,}",
+        f"{load.errors:,}",
+    )
+
+
+def _bounded(value: float | None, upper: float | None) -> str:
+    return number(value) if upper is None else f"{number(value)}\n≤ {number(upper)}"
 
 
 def _lines(results: Results) -> Iterator[str]:

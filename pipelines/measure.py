@@ -5,21 +5,15 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
-from loadtests import responses, samples
-from loadtests.block import Result
+from loadtests import samples
 from loadtests.errors import LoadTestError
-from pipelines import batching, blocks, design, drive, history, results, rounds, served
+from pipelines import blocks, design, drive, history, results, rounds, served
 from pipelines.experiment import Workload
-from pipelines.journal import BlockMeasured, ParityChecked, RoundMeasured, RoundsChosen
-from pipelines.parity import compare, worst
+from pipelines.journal import BlockMeasured, RoundMeasured, RoundsChosen
 from pipelines.sitting import Running, Sitting
 from serving.errors import ServingError
-
-KEEP_RESPONSES = 16
-"""Responses per block that are compared with the reference."""
 
 
 def measure(sitting: Sitting, running: Sequence[Running]) -> None:
@@ -118,11 +112,9 @@ def _measure_block(sitting: Sitting, server: Running, copy: int, workload: Workl
             duration_s=rounds.block_s(load, workload),
             batch=workload.payload_batch,
         )
-        if running.checked:
-            block = drive.keeping(block, KEEP_RESPONSES)
-        driven = drive.run(sitting, running, block)
+        driven = drive.run(sitting, running, drive.keeping(running, block))
     result = driven.result
-    _check_responses(sitting, running, workload, result)
+    drive.check_responses(sitting, running, result, workload.payload_batch)
     event = BlockMeasured(
         cell=cell.id,
         workload=workload.name,
@@ -141,18 +133,3 @@ def _measure_block(sitting: Sitting, server: Running, copy: int, workload: Workl
         spoiled=drive.spoiled(driven),
     )
     sitting.journal.add(event)
-
-
-def _check_responses(sitting: Sitting, running: Running, workload: Workload, result: Result) -> None:
-    kept = responses.load(result.responses) if result.responses else []
-    if not kept:
-        return
-    tolerance = sitting.experiment.tolerance_of(running.cell.variant)
-    axes = batching.batch_axes(running.cell.model)
-    cases = batching.batched(running.cases, workload.payload_batch, sitting.experiment.load.seed, axes)
-    pairs = [(each.outputs, cases[each.payload].outputs) for each in kept]
-    read = partial(served.read, running.cell.protocol)
-    found = worst([compare(read(outputs, expected), expected, tolerance, "under_load") for outputs, expected in pairs])
-    sitting.journal.add(ParityChecked(cell=running.cell.id, parity=served.record(found)))
-    if not found.passed:
-        raise served.WrongAnswer(f"a response under load deviates from the source: {served.describe(found)}")

@@ -89,8 +89,8 @@ class Machine(Record):
     """Mean clock of the server's cores, of the highest seen in the run; null where the kernel does not tell."""
     throttled: int | None = None
     """Thermal throttling events during the block; null where the kernel does not tell."""
-    processes_gone: int = 0
-    """Processes of the server that ended during the block."""
+    processes_gone: int | None = None
+    """Processes of the server that ended during the block; null where they cannot be seen."""
 
 
 class WarmUp(Record):
@@ -181,7 +181,7 @@ class Trial(Record):
     """Whether it met the SLO."""
     generator: Generator
     valid: bool
-    """Whether the generator's gates let it count."""
+    """Whether the gates let it count."""
 
 
 class Capacity(Record):

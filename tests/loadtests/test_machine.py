@@ -77,4 +77,5 @@ def test_the_worst_of_several_blocks_is_taken_figure_by_figure() -> None:
     assert worst([a, b]) == Readings(
         others_server_cores=0.2, steal=0.01, frequency_ratio=0.9, throttled=3, processes_gone=1
     )
+    assert worst([a, Readings(processes_gone=2)]).processes_gone == 3
     assert worst([]) == Readings()

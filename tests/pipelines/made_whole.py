@@ -22,6 +22,7 @@ def measured(workload: str, offered_rps: float | None, p50: float, rps: float, *
         "requests": 24_000,
         "latency_ms": results.Percentiles(p50=p50, p90=1.9 * p50, p99=4 * p50),
         "latency_upper_ms": results.Percentiles(p50=1.02 * p50, p90=1.98 * p50, p99=4.5 * p50),
+        "service_ms": results.Percentiles(p50=0.9 * p50, p90=1.8 * p50, p99=3.9 * p50),
         "lag_ms": results.Percentiles(p50=0.12, p90=0.2, p99=0.4),
         "gates": tuple(gate.model_copy(update={"value": 0.4}) for gate in plain.gates),
         "spectrum_ms": tuple((percentile, factor * p50) for percentile, factor in tail.items()),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from loadtests import gates, samples
 from pipelines import experiments, journal, results, trials
 from pipelines.experiment import Experiment
 from pipelines.journal import AnyEvent, Journal, TrialMeasured
@@ -98,6 +99,53 @@ def test_the_curve_follows_the_search_up_to_130_percent() -> None:
     assert without.curve == ()
 
 
+def spoiled_curve(events: list[AnyEvent], by: tuple[str, ...], attempts: int) -> list[AnyEvent]:
+    """The search, and of each point of its curve so many spoiled attempts before a good one."""
+    spoiled = 0
+    while ahead := trials.next_trial(events, CELL, asked()):
+        spoil = ahead.purpose == "curve" and spoiled < attempts
+        spoiled = spoiled + 1 if spoil else 0
+        events.append(measured(ahead, spoiled=by if spoil else ()))
+    return events
+
+
+def test_a_spoiled_point_of_the_curve_is_measured_again() -> None:
+    events = spoiled_curve([], ("lag",), attempts=2)
+    found = trials.of_cell(CELL, asked(), events)
+    assert found
+    assert found.rps
+    assert [trial.rate_rps / found.rps for trial in found.curve] == pytest.approx(trials.CURVE)
+    assert all(trial.valid for trial in found.curve)
+    assert len(trials.finished_trials(events, CELL, "curve")) == 3 * len(trials.CURVE)
+
+
+def test_a_point_that_stays_spoiled_counts_as_it_is() -> None:
+    events = spoiled_curve([], ("lag",), attempts=10**6)
+    found = trials.of_cell(CELL, asked(), events)
+    assert found
+    assert [trial.valid for trial in found.curve] == [False] * len(trials.CURVE)
+    assert len(trials.finished_trials(events, CELL, "curve")) == 3 * len(trials.CURVE)  # max_repeats is 2
+
+
+def test_a_point_beyond_the_generator_is_not_measured_again() -> None:
+    events = spoiled_curve([], ("lag", "generator_cpu"), attempts=10**6)
+    found = trials.of_cell(CELL, asked(), events)
+    assert found
+    assert [trial.valid for trial in found.curve] == [False] * len(trials.CURVE)
+    assert len(trials.finished_trials(events, CELL, "curve")) == len(trials.CURVE)
+
+
+def test_a_curve_cut_off_between_the_attempts_at_a_point_goes_on_with_its_repeats() -> None:
+    whole = spoiled_curve([], ("lag",), attempts=10**6)
+    first = next(i for i, event in enumerate(whole) if isinstance(event, TrialMeasured) and event.purpose == "curve")
+    for cut in range(first, first + 4):
+        assert spoiled_curve(whole[:cut], ("lag",), attempts=10**6) == whole
+        assert not trials.finished(whole[:cut], [CELL], asked())
+    found = trials.of_cell(CELL, asked(), whole[: first + 2])
+    assert found
+    assert found.curve == ()
+
+
 def test_a_search_under_way_says_so() -> None:
     assert trials.of_cell(CELL, asked(), []) is None
     found = trials.of_cell(CELL, asked(), to_the_end([], asked())[:3])
@@ -115,12 +163,34 @@ def test_a_spoiled_trial_is_measured_again_and_then_given_up() -> None:
     assert trials.next_trial(events, CELL, asked()) is None
     found = trials.of_cell(CELL, asked(), events)
     assert found
-    assert (found.rps, found.reason) == (None, "3 trials in a row were spoiled at 90/s: gate lag, others_server_cores")
+    said = [f"{gate} ({gates.REMEDIES[gate]})" for gate in ("lag", "others_server_cores")]
+    assert (found.rps, found.reason) == (None, f"3 trials in a row were spoiled at 90/s: gate {', '.join(said)}")
+    assert trials.spoiled(CELL, asked(), events) == found.reason
+    assert trials.spoiled(CELL, asked(), events[:2]) is None
     good = trials.next_trial(events[:2], CELL, asked())
     assert good
     after = trials.next_trial([*events[:2], measured(good)], CELL, asked())
     assert after
     assert after.rate_rps == 180
+
+
+@pytest.mark.parametrize("purpose", ["search", "curve"])
+def test_a_process_of_the_server_that_ends_spoils_the_search_at_once(purpose: str) -> None:
+    events: list[AnyEvent] = []
+    gone_at = 0.0
+    while ahead := trials.next_trial(events, CELL, asked()):
+        gone = ahead.purpose == purpose and not gone_at
+        events.append(measured(ahead, spoiled=(trials.GONE,) if gone else ()))
+        gone_at = gone_at or (ahead.rate_rps or 0.0) * gone
+    reason = trials.spoiled(CELL, asked(), events)
+    assert reason == f"the trial at {gone_at:.4g}/s was spoiled: gate processes_gone ({gates.REMEDIES[trials.GONE]})"
+    found = trials.of_cell(CELL, asked(), events)
+    assert found
+    if purpose == "search":
+        assert (len(events), found.rps, found.reason) == (1, None, reason)
+    else:
+        assert found.rps
+        assert [trial.valid for trial in found.curve] == [False] + [True] * (len(trials.CURVE) - 1)
 
 
 def test_the_generators_ceiling_is_told() -> None:
@@ -132,6 +202,7 @@ def test_the_generators_ceiling_is_told() -> None:
     assert found
     assert found.rps is None
     assert "the generator, not the server, is the bound" in (found.reason or "")
+    assert trials.spoiled(CELL, asked(), events) is None
 
 
 def test_a_trial_is_long_enough_for_its_percentile() -> None:
@@ -144,6 +215,13 @@ def test_a_trial_is_long_enough_for_its_percentile() -> None:
     found = trials.of_cell(CELL, slow, [measured(trials.Ahead("search", 1.5, 180), capacity_rps=1)])
     assert found
     assert "needs trials of 918 s" in (found.reason or "")
+
+
+def test_every_point_of_the_curve_is_long_enough_for_its_own_rate() -> None:
+    curve = trials.finished_trials(to_the_end([], asked()), CELL, "curve")
+    expected = [event.trial.rate_rps * event.duration_s for event in curve]
+    assert min(expected) >= trials.SAMPLES_MARGIN * samples.samples_needed(0.99) - 1e-6
+    assert curve[0].duration_s == pytest.approx(10 * curve[5].duration_s)  # a tenth of the capacity, and all of it
 
 
 def test_nothing_is_searched_where_nothing_is_asked_for() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +17,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from loadtests import payloads
+from loadtests import gates, payloads
 from pipelines import burner, load_options, made_up, results
 from pipelines.cli import app
 from pipelines.environment import usable_cpus
@@ -170,7 +173,36 @@ def test_a_load_leaves_results_and_a_report(tmp_path: Path, echo: str) -> None:
     assert cell.status in {"ok", "invalid"}
     assert cell.loads[0].requests == 60
     assert cell.loads[0].cpu_ms_per_request is None
+    assert cell.loads[0].blocks[0].machine.processes_gone is None  # no --pid: nobody looked
+    assert "processes_gone" not in {gate.name for gate in cell.loads[0].gates}
     assert (run / "report.html").stat().st_size > 1_000_000
+
+
+@contextmanager
+def busy(cpu: int) -> Iterator[None]:
+    """A program that takes what it gets of that core."""
+    loop = subprocess.Popen([sys.executable, "-c", "print(flush=True)\nwhile True: pass"], stdout=subprocess.PIPE)
+    try:
+        os.sched_setaffinity(loop.pid, {cpu})
+        assert loop.stdout
+        loop.stdout.readline()
+        yield
+    finally:
+        loop.kill()
+        loop.communicate()
+
+
+def test_a_generator_starved_of_its_core_ends_invalid_with_the_gate_and_its_remedy(tmp_path: Path, echo: str) -> None:
+    with busy(usable_cpus()[0]):  # the generator's, where it is not told by --pid what the server's are
+        result = call(echo, "--rate", "60", "--duration", "1", "--warmup", "1", "--out", str(tmp_path))
+    found = results.from_json((tmp_path / "latest" / "results.json").read_text(), "results.json")
+    (cell,) = found.cells
+    assert (cell.status, result.exit_code) == ("invalid", 1)
+    failed = {gate.name for gate in cell.loads[0].gates if not gate.passed}
+    said = failed & {"others_generator_cores", "lag"}
+    assert said
+    assert "INVALID" in result.stdout
+    assert all(f"gate {name} saw" in result.stdout and gates.REMEDIES[name] in result.stdout for name in said)
 
 
 def test_two_urls_are_measured_in_turn_with_the_same_requests(tmp_path: Path, echo: str) -> None:

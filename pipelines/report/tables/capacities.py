@@ -63,7 +63,7 @@ def trials(some: Sequence[Trial]) -> Table:
 
 def _trial(one: Trial) -> tuple[Item, ...]:
     held = Badge("held", "ok") if one.held else Badge("broken", "failed")
-    spoiled = Badge("invalid", "invalid", "the generator's gates did not let it count")
+    spoiled = Badge("invalid", "invalid", "a gate did not let it count")
     return (
         Item(number(one.rate_rps)),
         Item(number(one.achieved_rps)),

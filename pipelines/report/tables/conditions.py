@@ -52,7 +52,7 @@ def _items(cell: Cell, load: Load, label: str) -> tuple[Item, ...]:
         _percent(_worst(machines, lambda machine: machine.pressure)),
         _percent(_least(machine.frequency_ratio for machine in machines)),
         Item(number(_worst(machines, lambda machine: machine.throttled))),
-        _gone(sum(machine.processes_gone for machine in machines)),
+        _gone(sum(machine.processes_gone or 0 for machine in machines)),
         Item(kind="text gates", badges=tuple(map(_badge, load.gates))),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from loadtests.samples import samples_needed
 from pipelines.figures import number
 from pipelines.report.looks import Look
-from pipelines.report.tables import Badge, Item, Row, Table, pooled, words
+from pipelines.report.tables import NONE, Badge, Item, Row, Table, pooled, words
 from pipelines.report.tables.cells import named
 from pipelines.results import Cell, Gate, Load
 
@@ -27,6 +27,7 @@ def table(cells: Sequence[Cell], looks: Mapping[str, Look]) -> Table:
         ("p50", "ms"),
         ("p90", "ms"),
         ("p99", "ms"),
+        ("Service", "ms from sent, p50 / p99"),
         ("Throughput", "requests/s"),
         ("Goodput", "requests/s in SLO"),
         ("CPU per request", "ms"),
@@ -51,6 +52,7 @@ def _items(cell: Cell, load: Load, label: str) -> tuple[Item, ...]:
         words(load.workload, below=offered),
         named(cell, label),
         *(percentile(load, name) for name in QUANTILES),
+        _service(load),
         pooled(load.achieved_rps, [block.achieved_rps for block in blocks]),
         Item(number(load.goodput_rps)),
         pooled(load.cpu_ms_per_request, [block.cpu_ms_per_request for block in blocks], "no CPU account of the server"),
@@ -66,6 +68,12 @@ def percentile(load: Load, name: str) -> Item:
     blocks: list[float | None] = [getattr(block.latency_ms, name) for block in load.blocks]
     upper: float | None = getattr(load.latency_upper_ms, name)
     return pooled(value, blocks, why_absent(name, load.requests, load.errors), upper)
+
+
+def _service(load: Load) -> Item:
+    """From sent, where latency is from intended."""
+    service = load.service_ms
+    return Item(NONE if service.p50 is None else f"{number(service.p50)} / {number(service.p99)}")
 
 
 def why_absent(name: str, requests: int, errors: int) -> str:
