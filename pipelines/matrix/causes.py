@@ -44,6 +44,7 @@ UNSUPPORTED: tuple[tuple[str, str], ...] = (
     (r"Regular TensorFlow ops are not supported.*?(?P<op>Flex\w+)", FLEX),
     (r"Select TensorFlow op\(s\).*?(?P<op>Flex\w+)", FLEX),
     (r"Encountered unresolved custom op: (?P<op>\w+)", KERNEL_MISSING),
+    (r"operations are currently supported for (?P<op>stablehlo\.\w+?)\.?Node number", KERNEL_MISSING),
     (r"Didn't find op for builtin opcode '(?P<op>\w+)'", KERNEL_MISSING),
     # ONNX Runtime
     (r"NOT_IMPLEMENTED\s*:\s*Could not find an implementation for (?P<op>\w+)\(\d+\)", KERNEL_MISSING),
