@@ -71,7 +71,8 @@ def _exported(look: Look, seen: Observation) -> Observation:
     export = Export(
         kept.export_s, kept.peak_memory_bytes, made.bytes, kept.operators, kept.deprecations, _again(look, made), fixed
     )
-    source = worker.read_parity(made.folder.parent / worker.SOURCE_PARITY) if cell.framework == "tensorflow" else None
+    hop = artifacts.has_source_hop(cell.model, cell.framework)
+    source = worker.read_parity(made.folder.parent / worker.SOURCE_PARITY) if hop else None
     return _checked(look, dataclasses.replace(seen, export=export, source=source), made, reference)
 
 
