@@ -86,6 +86,8 @@ class Map:
     machine: dict[str, Any]
     versions: dict[str, str]
     settings: dict[str, Any]
+    """Of the run that wrote it: `timeout_s` of each step of a cell, `cores`, `jobs` at once, `wall_s` until every cell
+    had an outcome, and how many cells were `observed_now` and how many `known` before."""
     rows: tuple[Row, ...]
     totals: tuple[Total, ...]
     entries: tuple[Entry, ...]

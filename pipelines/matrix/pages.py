@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipelines import store
-from pipelines.figures import number
+from pipelines.figures import duration, number
 from pipelines.matrix import document
 from pipelines.matrix.document import Entry, Map, Row
 from pipelines.matrix.outcome import OUTCOMES
@@ -80,6 +80,7 @@ def render(made: Map, *, html: bool) -> str:
         lstrip_blocks=True,
     )
     environment.filters["number"] = number
+    environment.filters["duration"] = duration
     environment.filters["row"] = lambda text: " ".join(str(text).replace("|", "\\|").split())
     # Inside a script element `</script` would end it, and `<!--` with `<script` would keep it from ending.
     environment.filters["script"] = lambda text: Markup(str(text).replace("<", "\\u003c"))

@@ -65,6 +65,9 @@ def test_a_cold_map_has_an_outcome_for_every_cell(place: Place) -> None:
     }
     assert {entry["outcome"] for entry in parsed["entries"] if entry["model"] == "string_input"} == {"skipped"}
     assert "2 cells, 0 known, 2 skipped" in place.printed
+    told = parsed["settings"]
+    assert (told["jobs"], told["observed_now"], told["known"]) == (2, 2, 0)
+    assert told["wall_s"] >= max(entry["wall_s"] or 0 for entry in parsed["entries"]) > 0.5
     assert (place.out / pages.HTML).exists()
     assert (place.out / pages.MARKDOWN).exists()
 
@@ -76,6 +79,8 @@ def test_a_warm_map_exports_nothing_and_says_the_same(place: Place) -> None:
     assert "2 cells, 2 known, 2 skipped" in printed
     assert place.files() == before
     assert warm.entries == place.cold.entries
+    assert (warm.settings["observed_now"], warm.settings["known"]) == (0, 2)
+    assert warm.settings["wall_s"] < place.cold.settings["wall_s"]
 
 
 @pytest.mark.slow

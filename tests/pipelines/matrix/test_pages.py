@@ -56,6 +56,11 @@ def test_markdown_has_every_cell_and_the_command(folder: Path) -> None:
     assert "`deploy-compare export CELL`" in page
 
 
+def test_both_pages_say_how_much_was_observed_now_and_how_long_it_took(folder: Path) -> None:
+    for name in (pages.MARKDOWN, pages.HTML):
+        assert "1 observed now in 48 min 20 s on 3 at once, 41 known." in (folder / name).read_text()
+
+
 def test_what_a_converter_says_is_no_markup(folder: Path) -> None:
     page = (folder / pages.HTML).read_text()
     assert embedded(page)["entries"][1]["log"] == NASTY
