@@ -76,6 +76,8 @@ class Total:
     """Median over its exports."""
     peak_memory_bytes: int | None
     """Highest of them."""
+    same_twice: tuple[int, int]
+    """Of the exports made a second time those that wrote the same hashes, and all of them."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,7 @@ def _total(framework: str, format: str, entries: Sequence[Entry], pairs: Sequenc
     of_cases = [entry for entry in told if entry.model not in pairs]
     exports = [entry.export for entry in told if entry.export]
     seconds = sorted(export.seconds for export in exports)
+    twice = [export.differing for export in exports if export.differing is not None]
     return Total(
         framework,
         format,
@@ -166,6 +169,7 @@ def _total(framework: str, format: str, entries: Sequence[Entry], pairs: Sequenc
         skipped=len(entries) - len(told),
         export_s=seconds[len(seconds) // 2] if seconds else None,
         peak_memory_bytes=max((export.peak_memory_bytes for export in exports), default=None),
+        same_twice=(twice.count(()), len(twice)),
     )
 
 

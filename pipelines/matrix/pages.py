@@ -14,6 +14,7 @@ from pipelines import store
 from pipelines.figures import duration, number
 from pipelines.matrix import document
 from pipelines.matrix.document import Entry, Map, Row
+from pipelines.matrix.observe import AGAIN_WITHIN_S
 from pipelines.matrix.outcome import OUTCOMES
 
 JSON, HTML, MARKDOWN = "map.json", "map.html", "map.md"
@@ -89,6 +90,7 @@ def render(made: Map, *, html: bool) -> str:
     return template.render(
         made=made,
         json=document.to_json(made) if html else "",
+        again_within_s=AGAIN_WITHIN_S,
         outcomes=OUTCOMES,
         symbols=SYMBOLS,
         columns=list(columns(made.entries)),

@@ -81,6 +81,19 @@ def test_figures_that_json_has_not_are_null() -> None:
     assert parsed["entries"][0]["artifact"]["max_rel_error"] is None
 
 
+def test_totals_count_the_exports_that_are_the_same_twice(tmp_path: Path) -> None:
+    ok = made.entries()[0]
+    found = [
+        dataclasses.replace(ok, export=dataclasses.replace(made.EXPORT, differing=differing))
+        for differing in ((), (), ("model.onnx",), None)
+    ]
+    (total,) = document.totals(found, ["pair"])
+    assert total.same_twice == (2, 3), "one was not made twice"
+    pages.write(made.whole(found), tmp_path)
+    assert "| 2 | 2 / 3 |" in (tmp_path / pages.MARKDOWN).read_text()
+    assert '<td class="num">2 / 3<span' in (tmp_path / pages.HTML).read_text()
+
+
 def test_totals_leave_out_what_was_skipped() -> None:
     of_torch, of_tensorflow = document.totals(made.entries(), ["pair"])
     assert (of_torch.pairs, of_torch.cases, of_torch.skipped) == ((1, 1), (0, 1), 0)
