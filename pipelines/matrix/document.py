@@ -51,6 +51,11 @@ class Entry:
     quality: tuple[Quality, ...] = ()
     log: str = ""
 
+    @property
+    def why(self) -> str:
+        """The cause, then what was said of this cell where that is something else."""
+        return ": ".join(dict.fromkeys(text for text in (self.cause, self.detail) if text))
+
 
 @dataclass(frozen=True)
 class Row:

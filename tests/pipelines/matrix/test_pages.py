@@ -61,6 +61,13 @@ def test_both_pages_say_how_much_was_observed_now_and_how_long_it_took(folder: P
         assert "1 observed now in 48 min 20 s on 3 at once, 41 known." in (folder / name).read_text()
 
 
+def test_markdown_says_the_cause_before_what_a_cell_said(tmp_path: Path) -> None:
+    said = "TorchExportError: Failed to export. This is step 1/3 of exporting the model to ONNX. Next steps:"
+    found = [dataclasses.replace(made.entries()[1], cause="control flow", detail=said)]
+    pages.write(made.whole(found), tmp_path)
+    assert f"| converter error | control flow: {said} |" in (tmp_path / pages.MARKDOWN).read_text()
+
+
 def test_what_a_converter_says_is_no_markup(folder: Path) -> None:
     page = (folder / pages.HTML).read_text()
     assert embedded(page)["entries"][1]["log"] == NASTY
