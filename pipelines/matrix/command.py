@@ -187,6 +187,7 @@ def _assemble(
         rows=document.rows(found, entries),
         totals=document.totals(entries, pairs),
         entries=tuple(entries),
+        not_offered=document.not_offered(found, entries),
     )
 
 

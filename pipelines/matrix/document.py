@@ -86,6 +86,16 @@ class Total:
 
 
 @dataclass(frozen=True)
+class NotOffered:
+    """A precision that others write and this way out does not, so that it has no cells."""
+
+    framework: str
+    format: str
+    variant: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Map:
     """All cells, with an outcome each."""
 
@@ -98,6 +108,7 @@ class Map:
     rows: tuple[Row, ...]
     totals: tuple[Total, ...]
     entries: tuple[Entry, ...]
+    not_offered: tuple[NotOffered, ...]
     schema: int = SCHEMA
 
     @property
@@ -148,6 +159,16 @@ def totals(entries: Sequence[Entry], pairs: Sequence[str]) -> tuple[Total, ...]:
     return tuple(
         _total(framework, format, [e for e in entries if (e.framework, e.format) == (framework, format)], pairs)
         for framework, format in columns(entries)
+    )
+
+
+def not_offered(ground: Ground, entries: Sequence[Entry]) -> tuple[NotOffered, ...]:
+    """Of the formats that have cells, each precision that some format writes and they do not."""
+    return tuple(
+        NotOffered(framework, format, variant, ground.formats[format].not_offered.get(variant, "no reason given"))
+        for framework, format in columns(entries)
+        for variant in ground.variants
+        if variant not in ground.formats[format].variants
     )
 
 

@@ -68,6 +68,25 @@ def test_markdown_says_the_cause_before_what_a_cell_said(tmp_path: Path) -> None
     assert f"| converter error | control flow: {said} |" in (tmp_path / pages.MARKDOWN).read_text()
 
 
+def test_precisions_that_a_format_does_not_offer_are_told_with_their_reason(folder: Path) -> None:
+    parsed = json.loads((folder / pages.JSON).read_text())["not_offered"]
+    assert [(one["framework"], one["format"], one["variant"]) for one in parsed][:3] == [
+        ("torch", "onnx", "fp16"),
+        ("torch", "onnx", "int8_dynamic"),
+        ("torch", "onnx", "int8_static"),
+    ]
+    markdown, html = ((folder / name).read_text() for name in (pages.MARKDOWN, pages.HTML))
+    assert "| torch | onnx | fp16 | halves are <b>slow</b> \\| here |" in markdown
+    assert "| torch | onnx | int8_dynamic, int8_static | no reason given |" in markdown
+    assert "<td>fp16</td><td>halves are &lt;b&gt;slow&lt;/b&gt; | here</td>" in html
+
+
+def test_a_map_whose_formats_offer_all_precisions_says_nothing_of_it(tmp_path: Path) -> None:
+    pages.write(dataclasses.replace(made.whole(made.entries()), not_offered=()), tmp_path)
+    for name in (pages.MARKDOWN, pages.HTML):
+        assert "Precisions not offered" not in (tmp_path / name).read_text()
+
+
 def test_what_a_converter_says_is_no_markup(folder: Path) -> None:
     page = (folder / pages.HTML).read_text()
     assert embedded(page)["entries"][1]["log"] == NASTY
@@ -98,6 +117,7 @@ def test_totals_count_the_exports_that_are_the_same_twice(tmp_path: Path) -> Non
     assert total.same_twice == (2, 3), "one was not made twice"
     pages.write(made.whole(found), tmp_path)
     assert "| 2 | 2 / 3 |" in (tmp_path / pages.MARKDOWN).read_text()
+    assert "made again, which are those of at most 40 s." in (tmp_path / pages.MARKDOWN).read_text()
     assert '<td class="num">2 / 3<span' in (tmp_path / pages.HTML).read_text()
 
 
