@@ -2,7 +2,7 @@
 
 cache/<key>/artifact/               what is deployed: the exported files and manifest.json
 cache/<key>/facts.json              what the export cost and said
-cache/<key>/source_parity.json      tensorflow only: the Keras twin against the torch source
+cache/<key>/source_parity.json      tensorflow only, where there is a torch source: the Keras twin against it
 cache/<key>/verified-<digest>.json  the artifact, run in process, against the torch source
 cache/<key>/{parity,load,evaluation}.npz    a reference (its own key)
 cache/<key>/log.txt                 what the subprocess wrote
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import cache as remembered
 from pathlib import Path
 
-from models import cases
+from models import cases, catalog
 from models.cases import Reference
 from models.fingerprint import digest, environment, model_files, model_packages, sources, versions
 from pipelines import facts, formats, parity, worker
@@ -39,6 +39,7 @@ __all__ = [
     "differing",
     "discard",
     "export",
+    "has_source_hop",
     "key",
     "reference",
     "reference_folder",
@@ -89,6 +90,14 @@ def folder(model: str, framework: str, format: str, variant: str, cache: Path = 
     return cache / key(model, framework, format, variant) / worker.ARTIFACT
 
 
+def has_source_hop(model: str, framework: str) -> bool:
+    """Whether a twin is exported that a torch source can judge; a twin that is its own source is compared with nothing.
+
+    Raises `UnknownModel`. Imports no framework.
+    """
+    return framework == "tensorflow" and catalog.load(model).torch_module is not None
+
+
 @remembered
 def _versions(packages: tuple[str, ...]) -> str:
     """Hundreds of keys are made at once, and every look at a package reads its files."""
@@ -109,13 +118,14 @@ def export(
     A cached artifact that differs from its manifest is thrown away and exported again.
     """
     name = key(model, framework, format, variant)
-    if found := _cached(cache / name, cached=True):
+    hop = has_source_hop(model, framework)
+    if found := _cached(cache / name, hop, cached=True):
         return found
     arguments = [model, framework, format, variant]
-    against = [str(_reference(model, cache, timeout_s)[0])] if framework == "tensorflow" else []
+    against = [str(_reference(model, cache, timeout_s)[0])] if hop else []
     with _making(cache, name) as scratch:
         run("export", ["export", *arguments, str(scratch), *against], scratch / LOG, timeout_s, launch)
-    made = _cached(cache / name, cached=False)
+    made = _cached(cache / name, hop, cached=False)
     if made is None:
         raise ExportError("export", "converter_error", "the artifact changed while it was being put away", "")
     return made
@@ -155,15 +165,16 @@ def verify(
 ) -> tuple[Parity, ...]:
     """Run the artifact in a subprocess through `serving.reference.runtimes` on all parity inputs.
 
-    Returns the hops in order: `source` (tensorflow only), then `artifact`. Wrong values are a Parity that did not pass;
-    an artifact that does not load or run raises `ExportError` with stage `verify`. The answer is cached.
+    Returns the hops in order: `source` (see `has_source_hop`), then `artifact`. Wrong values are a Parity that did not
+    pass; an artifact that does not load or run raises `ExportError` with stage `verify`. The answer is cached.
     """
     entry = artifact.folder.parent
     against, _ = _reference(artifact.manifest.model, cache, timeout_s)
     # Any package may change what a runtime answers, and asking again costs seconds.
     runner = digest([runtime, str(threads), against.name, environment()], [*_worker_files(), *sources(RUNTIMES)])
     answer = entry / f"verified-{runner[:16]}.json"
-    hops = [worker.read_parity(entry / worker.SOURCE_PARITY)] if artifact.manifest.framework == "tensorflow" else []
+    hop = has_source_hop(artifact.manifest.model, artifact.manifest.framework)
+    hops = [worker.read_parity(entry / worker.SOURCE_PARITY)] if hop else []
     with suppress(OSError, ValueError, TypeError):
         return (*hops, worker.read_parity(answer))
     with workspace("verify", entry.parent) as scratch:
@@ -195,12 +206,12 @@ def _worker_files() -> list[Path]:
     return [Path(str(module.__file__)) for module in (worker, facts, parity, on_disk)]
 
 
-def _cached(entry: Path, cached: bool) -> Artifact | None:
-    """The artifact of a cache entry; None where there is none, or none that is as it was made."""
+def _cached(entry: Path, hop: bool, *, cached: bool) -> Artifact | None:
+    """The artifact of a cache entry; None where there is none, or none that is as it was made, its source hop told."""
     folder = entry / worker.ARTIFACT
     try:
         manifest = on_disk.verify(folder)
-        if manifest.framework == "tensorflow":
+        if hop:
             worker.read_parity(entry / worker.SOURCE_PARITY)
         kept = facts.read(entry)
     except (ArtifactError, OSError, ValueError, TypeError, KeyError):

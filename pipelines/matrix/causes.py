@@ -27,6 +27,11 @@ FLEX = "operator of TensorFlow that TFLite lacks (flex)"
 FIXED = "fixed size recorded"
 STATE = "state that the graph writes to"
 DATA = "control flow or shape that depends on data"
+TORCHSCRIPT = "Python that TorchScript has not"
+CONVERTER_DTYPE = "dtype that the converter lacks"
+RUNTIME_DTYPE = "dtype that the runtime lacks"
+COMPLEX = "complex numbers"
+UNLIKE = "tensors unlike those of the model"
 
 UNSUPPORTED: tuple[tuple[str, str], ...] = (
     # torch → ONNX, its dispatcher and its decompositions
@@ -44,6 +49,7 @@ UNSUPPORTED: tuple[tuple[str, str], ...] = (
     (r"Regular TensorFlow ops are not supported.*?(?P<op>Flex\w+)", FLEX),
     (r"Select TensorFlow op\(s\).*?(?P<op>Flex\w+)", FLEX),
     (r"Encountered unresolved custom op: (?P<op>\w+)", KERNEL_MISSING),
+    (r"operations are currently supported for (?P<op>stablehlo\.\w+?)\.?Node number", KERNEL_MISSING),
     (r"Didn't find op for builtin opcode '(?P<op>\w+)'", KERNEL_MISSING),
     # ONNX Runtime
     (r"NOT_IMPLEMENTED\s*:\s*Could not find an implementation for (?P<op>\w+)\(\d+\)", KERNEL_MISSING),
@@ -53,13 +59,18 @@ UNSUPPORTED: tuple[tuple[str, str], ...] = (
     (r"No conversion rule found for operations?: (?P<op>[\w:.]+)", OPERATOR_MISSING),
     (r"Model wasn't fully converted.*?(?P<op>aten::\w+|prim::\w+|[A-Z]\w+)", OPERATOR_MISSING),
     (r"OpConversionFailure: (?!Check ).*?(?P<op>aten::\w+|[A-Z]\w+V?\d*)", OPERATOR_MISSING),
-    # tf2onnx
+    # tf2onnx: of a call the layer that it stands for, since every call has the same name
+    (
+        r"Tensorflow op \[(?:\S*/)?(?P<op>\w+)/StatefulPartitionedCall: StatefulPartitionedCall\] is not",
+        OPERATOR_MISSING,
+    ),
     (r"Unsupported ops: Counter\(\{'(?P<op>\w+)'", OPERATOR_MISSING),
     (r"[Tt]ensorflow op \[.*?: (?P<op>\w+)\] is not supported", OPERATOR_MISSING),
     # ExecuTorch and litert-torch
     (r"Missing out variants?: \{'?(?P<op>[\w.:]+)", OPERATOR_MISSING),
     (r"kernel '?(?P<op>[\w.:]+)'? not found", KERNEL_MISSING),
     (r"Operator (?P<op>\S+) is not in Core ATen opset", OPERATOR_MISSING),
+    (r"failed to legalize operation '(?P<op>[\w.]+)' that was explicitly marked illegal", OPERATOR_MISSING),
     (r"[Ll]owering (?:is )?not (?:found|registered|implemented)[^\w]*(?:for )?(?P<op>[\w.:]+)", OPERATOR_MISSING),
     # torch.export: what it will not trace, and an archive with an operator that libtorch has not
     (r"(?P<op>torch\.[\w.]+) does not support tracing", OPERATOR_MISSING),
@@ -80,6 +91,7 @@ UNSUPPORTED: tuple[tuple[str, str], ...] = (
 OTHERS: tuple[tuple[str, str], ...] = (
     (r"data-dependent|DataDependent|unbacked sym", DATA),
     (r"must be tuple of ints,but got FakeTensor", DATA),
+    (r"NonConcreteBooleanIndexError", DATA),
     (r"Dynamic control flow is not supported|using a `tf\.Tensor` as a Python `bool`", DATA),
     (r"Constraints violated|was specialized|specialized (?:it )?(?:to be )?a constant", FIXED),
     (r"inferred to be a constant", FIXED),
@@ -94,17 +106,39 @@ OTHERS: tuple[tuple[str, str], ...] = (
     (r"failed in the TorchScript interpreter", "fails where TorchScript runs it"),
     (r"Unsupported value kind: Tensor", "tensor that TorchScript cannot trace"),
     (r"incompatible with expected resource", STATE),
-    (r"Tracer cannot infer type|could not be (?:scripted|compiled)", "Python that TorchScript has not"),
-    (r"NotSupportedError|UnsupportedNodeError|not supported in TorchScript", "Python that TorchScript has not"),
-    (r"has dtype '\S+'; \w+ has", "dtype that the runtime lacks"),
-    (r"(?i)unsupported (?:tensor |element )?(?:data ?type|dtype|type)", "dtype that the converter lacks"),
-    (r"(?i)(?:data ?type|dtype) \S+ (?:is )?not supported", "dtype that the converter lacks"),
-    (r"(?i)complex(?:64|128|float|double)?\b.*(?:not|un)[ -]?support", "complex numbers"),
+    (r"Tracer cannot infer type|could not be (?:scripted|compiled)", TORCHSCRIPT),
+    (r"NotSupportedError|UnsupportedNodeError|not supported in TorchScript", TORCHSCRIPT),
+    (r"object has no attribute or method '(?P<op>\w+)'", TORCHSCRIPT),
+    (r"python value of type '\w+' cannot be used as a value", TORCHSCRIPT),
+    (r"has dtype '\S+'; \w+ has", RUNTIME_DTYPE),
+    (r"data type is not supported with (?P<op>\w+) opset", RUNTIME_DTYPE),
+    (r"computes in 32-bit integers, and a value does not fit", RUNTIME_DTYPE),
+    (r"Unsupported ir element type: complex|RuntimeError: torch\.complex\d+", COMPLEX),
+    (r"Operator: <EdgeOpOverload: (?P<op>[\w.]+)>: schema = .*torch\.complex", COMPLEX),
+    (r"Operator: <EdgeOpOverload: (?P<op>[\w.]+)>: schema = ", CONVERTER_DTYPE),
+    (r"unsupported ScalarType", CONVERTER_DTYPE),
+    (r"(?i)unsupported (?:tensor |element )?(?:data ?type|dtype|type)", CONVERTER_DTYPE),
+    (r"(?i)(?:data ?type|dtype) \S+ (?:is )?not supported", CONVERTER_DTYPE),
+    (r"(?i)complex(?:64|128|float|double)?\b.*(?:not|un)[ -]?support", COMPLEX),
+    # Quantization: TFLite's calibration resizes one input after the other, and its debugger sees the main graph only
+    (r"(?s)calibrator\.py.*Node number \d+ \((?P<op>\w+)\) failed to prepare", "calibration at a second size"),
+    (r"check if the quantized model is in debug mode", "nothing quantized in the main graph"),
+    (
+        r"but got torch\.FloatTensor instead \(while checking arguments for (?P<op>\w+)\)",
+        "integers quantized to floats",
+    ),
+    (r"while running (?P<op>\w+) node.*zero point is not valid", "quantized operator that the runtime refuses"),
     (r"INVALID_GRAPH|Type Error: Type|ShapeInferenceError|ValidationError", "invalid graph written"),
     (r"maximum protobuf size|2 ?GB|larger than 2|exceeds? .*limit", "too large for its file format"),
     (r"CppCompileError|C\+\+ compile error", "generated C++ that does not compile"),
     (r"ModuleNotFoundError|No module named", "a package is missing"),
-    (r"the manifest (?:names|gives)|expected one signature", "tensors unlike those of the model"),
+    (r"the manifest (?:names|gives)|expected one signature", UNLIKE),
+    (r"Invalid rank for input: \w+ Got: \d+ Expected: \d+", UNLIKE),
+    (
+        r"KernelCall failed at instruction \S+ in operator (?P<op>[\w:.]+): 0x12",
+        "arguments that the runtime's kernel refuses",
+    ),
+    (r"Failed to export flatbuffer:", "flatbuffer not written, and no reason given"),
     (r"NoEquivalent", "no equivalent in this framework"),
 )
 
@@ -115,7 +149,7 @@ _TABLE = [(re.compile(pattern), text, True) for pattern, text in UNSUPPORTED] + 
 
 _SUMMARY = re.compile(r"## Exception summary\s+<class '(?:[\w.]+\.)?(?P<kind>\w+)'>: (?P<said>.+)")
 """At the end of what torch's ONNX exporter says; its own first line only says in which step it failed."""
-_LEFT_OVER = re.compile(r"Unsupported ops: Counter\(.+")
+_LEFT_OVER = re.compile(r"Tensorflow op \[\S+: StatefulPartitionedCall\] is not supported|Unsupported ops: Counter\(.+")
 """What tf2onnx says before it writes a graph all the same, with TensorFlow's operators in it."""
 
 

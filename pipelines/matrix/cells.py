@@ -49,6 +49,8 @@ class Way:
     """The packages that are not installed, and the command that gets them."""
     server: str | None = None
     """The one in whose environment its artifacts are checked."""
+    not_offered: Mapping[str, str] = field(default_factory=dict)
+    """By variant that the format has not, the reason it gives."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ class Ground:
 
     models: Mapping[str, Model]
     formats: Mapping[str, Way]
+
+    @property
+    def variants(self) -> list[str]:
+        """Every precision that some format writes."""
+        return sorted({variant for way in self.formats.values() for variant in way.variants})
 
 
 @dataclass(frozen=True)
@@ -79,11 +86,10 @@ class Skip:
 
 def lay_out(ground: Ground, asked: Selection) -> tuple[tuple[Cell, ...], tuple[Skip, ...]]:
     """Every cell asked for: those to observe, and those that cannot be. Raises `BadInput` for a name nobody knows."""
-    variants = sorted({variant for way in ground.formats.values() for variant in way.variants})
     check_names("model", "--models", asked.models, tuple(ground.models))
     check_names("framework", "--frameworks", asked.frameworks, FRAMEWORKS)
     check_names("format", "--formats", asked.formats, tuple(ground.formats))
-    check_names("variant", "--variants", asked.variants, variants)
+    check_names("variant", "--variants", asked.variants, ground.variants)
     cells: list[Cell] = []
     skips: list[Skip] = []
     for model, (name, way) in itertools.product(ground.models.values(), ground.formats.items()):

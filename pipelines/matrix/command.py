@@ -51,6 +51,7 @@ def whole(asked: Selection, settings: Settings, out: Path, console: Console) -> 
     Raises `BadInput` before anything is started, and KeyboardInterrupt with all finished cells kept.
     """
     _check(settings)
+    started = time.perf_counter()
     found = ground.survey()
     cells, skips = lay_out(found, asked)
     with store.writable(out):
@@ -62,7 +63,9 @@ def whole(asked: Selection, settings: Settings, out: Path, console: Console) -> 
     console.print(f"{len(cells)} cells, {len(seen)} known, {len(skips)} skipped", highlight=False)
     if ahead:
         seen |= _observe(ahead, found, servers, records, settings, console)
-    made = _assemble(found, seen, skips, settings)
+    wall_s = round(time.perf_counter() - started, 1)
+    how = {"jobs": settings.jobs, "wall_s": wall_s, "observed_now": len(ahead), "known": len(cells) - len(ahead)}
+    made = _assemble(found, seen, skips, settings, how)
     with store.writable(out):
         pages.write(made, out)
     return made
@@ -163,7 +166,13 @@ def _servers(found: Ground) -> dict[str, Server]:
     return {name: catalog.load(way.server) for name, way in found.formats.items() if way.server}
 
 
-def _assemble(found: Ground, seen: Mapping[Cell, Observation], skips: Sequence[Skip], settings: Settings) -> Map:
+def _assemble(
+    found: Ground,
+    seen: Mapping[Cell, Observation],
+    skips: Sequence[Skip],
+    settings: Settings,
+    how: Mapping[str, float],
+) -> Map:
     pairs = [model.name for model in found.models.values() if model.is_pair]
     entries = [document.entry(cell, one, is_pair=cell.model in pairs) for cell, one in seen.items()]
     entries = sorted([*entries, *map(document.skipped, skips)], key=lambda entry: entry.id)
@@ -174,10 +183,11 @@ def _assemble(found: Ground, seen: Mapping[Cell, Observation], skips: Sequence[S
         made_at=_now(),
         machine=machine,
         versions=_versions(packages),
-        settings={"timeout_s": settings.timeout_s, "cores": os.cpu_count()},
+        settings={"timeout_s": settings.timeout_s, "cores": os.cpu_count(), **how},
         rows=document.rows(found, entries),
         totals=document.totals(entries, pairs),
         entries=tuple(entries),
+        not_offered=document.not_offered(found, entries),
     )
 
 

@@ -51,6 +51,11 @@ class Entry:
     quality: tuple[Quality, ...] = ()
     log: str = ""
 
+    @property
+    def why(self) -> str:
+        """The cause, then what was said of this cell where that is something else."""
+        return ": ".join(dict.fromkeys(text for text in (self.cause, self.detail) if text))
+
 
 @dataclass(frozen=True)
 class Row:
@@ -76,6 +81,18 @@ class Total:
     """Median over its exports."""
     peak_memory_bytes: int | None
     """Highest of them."""
+    same_twice: tuple[int, int]
+    """Of the exports made a second time those that wrote the same hashes, and all of them."""
+
+
+@dataclass(frozen=True)
+class NotOffered:
+    """A precision that others write and this way out does not, so that it has no cells."""
+
+    framework: str
+    format: str
+    variant: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -86,9 +103,12 @@ class Map:
     machine: dict[str, Any]
     versions: dict[str, str]
     settings: dict[str, Any]
+    """Of the run that wrote it: `timeout_s` of each step of a cell, `cores`, `jobs` at once, `wall_s` until every cell
+    had an outcome, and how many cells were `observed_now` and how many `known` before."""
     rows: tuple[Row, ...]
     totals: tuple[Total, ...]
     entries: tuple[Entry, ...]
+    not_offered: tuple[NotOffered, ...]
     schema: int = SCHEMA
 
     @property
@@ -142,6 +162,16 @@ def totals(entries: Sequence[Entry], pairs: Sequence[str]) -> tuple[Total, ...]:
     )
 
 
+def not_offered(ground: Ground, entries: Sequence[Entry]) -> tuple[NotOffered, ...]:
+    """Of the formats that have cells, each precision that some format writes and they do not."""
+    return tuple(
+        NotOffered(framework, format, variant, ground.formats[format].not_offered.get(variant, "no reason given"))
+        for framework, format in columns(entries)
+        for variant in ground.variants
+        if variant not in ground.formats[format].variants
+    )
+
+
 def columns(entries: Sequence[Entry]) -> list[tuple[str, str]]:
     """Framework and format: torch's first, each with its formats by name."""
     found = {(entry.framework, entry.format) for entry in entries}
@@ -154,6 +184,7 @@ def _total(framework: str, format: str, entries: Sequence[Entry], pairs: Sequenc
     of_cases = [entry for entry in told if entry.model not in pairs]
     exports = [entry.export for entry in told if entry.export]
     seconds = sorted(export.seconds for export in exports)
+    twice = [export.differing for export in exports if export.differing is not None]
     return Total(
         framework,
         format,
@@ -164,6 +195,7 @@ def _total(framework: str, format: str, entries: Sequence[Entry], pairs: Sequenc
         skipped=len(entries) - len(told),
         export_s=seconds[len(seconds) // 2] if seconds else None,
         peak_memory_bytes=max((export.peak_memory_bytes for export in exports), default=None),
+        same_twice=(twice.count(()), len(twice)),
     )
 
 

@@ -50,7 +50,13 @@ def _fault(matched: Matched) -> str | None:
 def _way(name: str, accepting: Sequence[Server]) -> Way:
     module = pipelines.formats.load(name)
     taker = checker(name, accepting)
-    return Way(module.FRAMEWORKS, module.VARIANTS, pipelines.formats.missing(name), taker.name if taker else None)
+    return Way(
+        module.FRAMEWORKS,
+        module.VARIANTS,
+        pipelines.formats.missing(name),
+        taker.name if taker else None,
+        getattr(module, "NOT_OFFERED", {}),
+    )
 
 
 def checker(format: str, accepting: Sequence[Server]) -> Server | None:

@@ -58,7 +58,7 @@ class Observation:
     wall_s: float
     export: Export | None = None
     source: Parity | None = None
-    """The twin against the torch source, where the cell exports the twin."""
+    """The twin against the torch source, where the cell exports the twin and there is a torch source."""
     load_s: float | None = None
     cases: tuple[CaseChecked, ...] = ()
     """The answers of the artifact, in a process with its runtime only; `sizes` by the model's axes."""

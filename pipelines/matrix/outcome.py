@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipelines.check import CaseChecked
 from pipelines.matrix import causes
-from pipelines.matrix.causes import FIXED
+from pipelines.matrix.causes import FIXED, Cause
 from pipelines.matrix.observation import Failure, Observation
 
 OUTCOMES = {
@@ -27,6 +28,10 @@ cell that cannot be here: neither says anything about the way out."""
 
 QUALITY_KEPT = 0.9
 """An int8 artifact of a model pair is judged by its headline metric: at least so much of the source's."""
+
+
+NOT_FINITE = "NaN or Inf"
+"""As a parity's reason has it."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +56,9 @@ def judge(seen: Observation, variant: str, *, is_pair: bool) -> Verdict:
     by_quality = is_pair and variant.startswith("int8")
     failing = [case for case in seen.cases if _fails(case, by_quality)]
     if seen.export and seen.export.fixed:
-        sizes = ", ".join(f"{axis} = {size}" for axis, size in seen.export.fixed.items())
-        return Verdict("lost_dynamic_axis", FIXED, f"the artifact declares {sizes}")
+        return _of_fixed(seen, seen.export.fixed, failing)
     if failing:
-        return _of_cases(seen, failing)
+        return _of_cases(seen, failing, variant)
     if seen.quality_error:
         return Verdict("wrong_values", "no answer on the held-out set", seen.quality_error)
     return _of_quality(seen) if by_quality else Verdict("ok")
@@ -84,24 +88,49 @@ def _of_failure(seen: Observation, failure: Failure) -> Verdict:
     )  # fmt: skip
 
 
-def _of_cases(seen: Observation, failing: Sequence[CaseChecked]) -> Verdict:
+def _of_fixed(seen: Observation, fixed: Mapping[str, int], failing: Sequence[CaseChecked]) -> Verdict:
+    """The artifact fixes sizes: it has lost these axes where it is right at the sizes it declares, and else failed."""
+    declared = "the artifact declares " + ", ".join(f"{axis} = {size}" for axis, size in fixed.items())
+    there = [case for case in seen.cases if all(case.sizes.get(axis) == size for axis, size in fixed.items())]
+    if not there:
+        return Verdict("lost_dynamic_axis", FIXED, f"{declared}, and was not run at that")
+    if any(case not in failing for case in there):
+        return Verdict("lost_dynamic_axis", FIXED, declared)
+    failed = _of_answers(seen, there, there)
+    return dataclasses.replace(failed, detail=f"{declared}, and fails there: {failed.detail}")
+
+
+def _of_cases(seen: Observation, failing: Sequence[CaseChecked], variant: str) -> Verdict:
     """It loads, and some or all answers are not the source's, or are none."""
-    first = failing[0]
-    detail = first.error or (first.parity.reason if first.parity else None)
-    cause = causes.explain(detail or "", seen.log if first.error else "")
+    detail, cause = _said(seen, failing[0])
+    if all(case.error for case in seen.cases) and cause.text == FIXED:
+        return Verdict("lost_dynamic_axis", FIXED, detail)
+    right = [case for case in seen.cases if case not in failing]
+    # A lower precision is wrong by its inputs' values: there only what has another shape, or no answer, tells of sizes.
+    speaking = failing if variant == "fp32" else [case for case in failing if not _only_values_differ(case)]
+    if lost := lost_axes(right, speaking):
+        sizes = "; ".join(f"{axis} {_sizes(right, axis)} answered, {_sizes(speaking, axis)} not" for axis in lost)
+        how = _lost_how(right, speaking, lost[0])
+        return Verdict("lost_dynamic_axis", how, f"{sizes}: {_said(seen, speaking[0])[0]}")
+    return _of_answers(seen, seen.cases, failing)
+
+
+def _of_answers(seen: Observation, asked: Sequence[CaseChecked], failing: Sequence[CaseChecked]) -> Verdict:
+    """What the failing ones of those asked have, whatever their sizes."""
+    detail, cause = _said(seen, failing[0])
     errors = [case for case in failing if case.error]
-    if len(errors) == len(seen.cases):
-        if cause.text == FIXED:
-            return Verdict("lost_dynamic_axis", FIXED, detail)
+    if len(errors) == len(asked):
         outcome = "unsupported_operator" if cause.unsupported else "does_not_load"
         return Verdict(outcome, cause.text, detail, cause.operator)
-    right = [case for case in seen.cases if case not in failing]
-    if lost := lost_axes(right, failing):
-        sizes = "; ".join(f"{axis} {_sizes(right, axis)} answered, {_sizes(failing, axis)} not" for axis in lost)
-        return Verdict("lost_dynamic_axis", _lost_how(right, failing, lost[0]), f"{sizes}: {detail}")
     if errors:
         return Verdict("wrong_values", "no answer to some inputs", errors[0].error, cause.operator)
-    return Verdict("wrong_values", _wrong_how(detail or "", right), detail)
+    return Verdict("wrong_values", _wrong_how(detail, some_right=len(failing) < len(asked)), detail)
+
+
+def _said(seen: Observation, case: CaseChecked) -> tuple[str, Cause]:
+    """Why a case fails, in one line, and what that means."""
+    detail = case.error or (case.parity.reason if case.parity else None) or ""
+    return detail, causes.explain(detail, seen.log if case.error else "")
 
 
 def lost_axes(right: Sequence[CaseChecked], failing: Sequence[CaseChecked]) -> list[str]:
@@ -110,7 +139,7 @@ def lost_axes(right: Sequence[CaseChecked], failing: Sequence[CaseChecked]) -> l
     Where values are wrong it may be the input that parts them, and not its size: that is a lost axis only where one
     size is right and at least two are wrong.
     """
-    if not right:
+    if not right or not failing:
         return []
     only_values = all(_only_values_differ(case) for case in failing)
     lost = []
@@ -134,12 +163,17 @@ def _of_quality(seen: Observation) -> Verdict:
 def _fails(case: CaseChecked, by_quality: bool) -> bool:
     if case.error or case.parity is None:
         return True
-    return not case.parity.passed and not (by_quality and _only_values_differ(case))
+    return not case.parity.passed and not (by_quality and _measured(case))
+
+
+def _measured(case: CaseChecked) -> bool:
+    """Names, shapes and dtypes are right, and all is finite: there is an error that can be measured."""
+    return case.parity is not None and case.parity.max_rel_error is not None
 
 
 def _only_values_differ(case: CaseChecked) -> bool:
-    """Names, shapes and dtypes are right, and all is finite: there is an error that can be measured."""
-    return case.parity is not None and case.parity.max_rel_error is not None
+    """Names, shapes and dtypes are right."""
+    return _measured(case) or (case.parity is not None and NOT_FINITE in (case.parity.reason or ""))
 
 
 def _sizes(cases: Sequence[CaseChecked], axis: str) -> str:
@@ -154,13 +188,13 @@ def _lost_how(right: Sequence[CaseChecked], failing: Sequence[CaseChecked], axis
     return f"size 1 lost{silent}" if bad == {1} else f"some sizes lost{silent}"
 
 
-def _wrong_how(reason: str, right: Sequence[CaseChecked]) -> str:
+def _wrong_how(reason: str, *, some_right: bool) -> str:
     kinds: tuple[tuple[str, str], ...] = (
-        ("NaN or Inf", "NaN or Inf"),
+        (NOT_FINITE, NOT_FINITE),
         ("has shape", "another shape"),
         ("is missing", "an output is missing"),
         ("other strings", "other strings"),
         ("relative error", "deviates"),
     )
     kind = next((word for text, word in kinds if text in reason), "another dtype")
-    return f"{kind} on some inputs" if right else kind
+    return f"{kind} on some inputs" if some_right else kind

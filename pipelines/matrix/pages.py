@@ -11,9 +11,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipelines import store
-from pipelines.figures import number
+from pipelines.figures import duration, number
 from pipelines.matrix import document
-from pipelines.matrix.document import Entry, Map, Row
+from pipelines.matrix.document import Entry, Map, NotOffered, Row
+from pipelines.matrix.observe import AGAIN_WITHIN_S
 from pipelines.matrix.outcome import OUTCOMES
 
 JSON, HTML, MARKDOWN = "map.json", "map.html", "map.md"
@@ -63,6 +64,16 @@ class Breakage:
         return sorted({entry.model for entry in self.entries})
 
 
+@dataclass(frozen=True)
+class Gap:
+    """Precisions that one way out does not write, for one reason."""
+
+    framework: str
+    format: str
+    variants: tuple[str, ...]
+    reason: str
+
+
 def write(made: Map, out: Path) -> None:
     """All three files."""
     store.write(out / JSON, document.to_json(made))
@@ -80,6 +91,7 @@ def render(made: Map, *, html: bool) -> str:
         lstrip_blocks=True,
     )
     environment.filters["number"] = number
+    environment.filters["duration"] = duration
     environment.filters["row"] = lambda text: " ".join(str(text).replace("|", "\\|").split())
     # Inside a script element `</script` would end it, and `<!--` with `<script` would keep it from ending.
     environment.filters["script"] = lambda text: Markup(str(text).replace("<", "\\u003c"))
@@ -88,12 +100,14 @@ def render(made: Map, *, html: bool) -> str:
     return template.render(
         made=made,
         json=document.to_json(made) if html else "",
+        again_within_s=AGAIN_WITHIN_S,
         outcomes=OUTCOMES,
         symbols=SYMBOLS,
         columns=list(columns(made.entries)),
         groups=[(title, rows) for title, rows in groups(made.rows) if rows],
         index=cells,
         breakages=breakages(made.entries),
+        gaps=gaps(made.not_offered),
         entries={entry.id: entry for entry in made.entries},
     )
 
@@ -110,6 +124,14 @@ def groups(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
         ("Model pairs", [row for row in rows if row.is_pair]),
         ("Hard cases", [row for row in rows if not row.is_pair]),
     ]
+
+
+def gaps(absent: Sequence[NotOffered]) -> list[Gap]:
+    """The precisions that are not offered, those of one way out and one reason together."""
+    found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for one in absent:
+        found[one.framework, one.format, one.reason].append(one.variant)
+    return [Gap(framework, format, tuple(variants), reason) for (framework, format, reason), variants in found.items()]
 
 
 def breakages(entries: Sequence[Entry]) -> list[Breakage]:

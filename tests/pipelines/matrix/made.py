@@ -9,7 +9,12 @@ from pipelines.matrix.observation import Export, Failure, Observation
 
 GROUND = Ground(
     {"pair": Model("pair", True, "a pair"), "case": Model("case", False, "an operator | of its own")},
-    {"onnx": Way(("torch",), ("fp32",), server="reference-onnx")},
+    {
+        "onnx": Way(
+            ("torch",), ("fp32",), server="reference-onnx", not_offered={"fp16": "halves are <b>slow</b> | here"}
+        ),
+        "tflite": Way(("tensorflow",), ("fp16", "fp32", "int8_dynamic", "int8_static"), server="reference-litert"),
+    },
 )
 EXPORT = Export(1.5, 2_000_000, 3_000_000, 7, (), (), {})
 MACHINE = {
@@ -47,8 +52,16 @@ def whole(found: list[Entry]) -> Map:
         made_at="2026-01-01T00:00:00Z",
         machine=MACHINE,
         versions={"torch": "2.0"},
-        settings={"timeout_s": 60.0, "cores": 2},
+        settings={
+            "timeout_s": 60.0,
+            "cores": 2,
+            "jobs": 3,
+            "wall_s": 2900.4,
+            "observed_now": 1,
+            "known": 41,
+        },
         rows=document.rows(GROUND, found),
         totals=document.totals(found, ["pair"]),
         entries=tuple(found),
+        not_offered=document.not_offered(GROUND, found),
     )

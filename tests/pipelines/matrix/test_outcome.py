@@ -51,6 +51,52 @@ def test_what_was_seen_has_its_outcome(outcome: str, seen: Observation) -> None:
     assert judge(seen, "fp32", is_pair=True).outcome == outcome
 
 
+def fixing(batch: int, seen: Observation) -> Observation:
+    return replace(seen, export=replace(EXPORT, fixed={"batch": batch}))
+
+
+def test_a_fixed_size_is_a_lost_axis_only_where_the_artifact_is_right_at_it() -> None:
+    lost = judge(fixing(1, answers((1, RIGHT), (4, None))), "fp32", is_pair=False)
+    assert (lost.outcome, lost.detail) == ("lost_dynamic_axis", "the artifact declares batch = 1")
+    failed = judge(fixing(1, answers((1, None), (4, None))), "fp32", is_pair=False)
+    assert (failed.outcome, failed.cause) == ("does_not_load", "RuntimeError: no")
+    assert failed.detail == "the artifact declares batch = 1, and fails there: RuntimeError: no"
+    wrong = judge(fixing(1, answers((1, WRONG), (4, RIGHT))), "fp32", is_pair=False)
+    assert (wrong.outcome, wrong.cause) == ("wrong_values", "deviates")
+
+
+def test_an_operator_that_fails_at_the_fixed_size_is_the_cause() -> None:
+    said = (
+        "RuntimeError: Only update, Add, Multiply, Maximum and Minimum operations are currently supported for "
+        "stablehlo.scatter.Node number 6 (STABLEHLO_SCATTER) failed to prepare."
+    )
+    seen = fixing(
+        2, replace(SEEN, cases=(CaseChecked({"batch": 2}, None, said), CaseChecked({"batch": 9}, None, said)))
+    )
+    told = judge(seen, "fp32", is_pair=False)
+    assert (told.outcome, told.operator) == ("unsupported_operator", "stablehlo.scatter")
+
+
+def test_a_fixed_size_that_was_not_tried_is_told_as_such() -> None:
+    told = judge(fixing(16, answers((1, None), (4, None))), "fp32", is_pair=False)
+    assert told.outcome == "lost_dynamic_axis"
+    assert told.detail == "the artifact declares batch = 16, and was not run at that"
+
+
+@pytest.mark.parametrize("wrong", [WRONG, Parity("artifact", None, None, False, "output 'y' has 3 NaN or Inf values")])
+@pytest.mark.parametrize(
+    ("variant", "outcome"), [("fp32", "lost_dynamic_axis"), ("fp16", "wrong_values"), ("int8_dynamic", "wrong_values")]
+)
+def test_values_tell_of_a_lost_axis_in_fp32_only(variant: str, outcome: str, wrong: Parity) -> None:
+    assert judge(answers((1, RIGHT), (4, wrong), (8, wrong)), variant, is_pair=False).outcome == outcome
+
+
+def test_an_error_tells_of_a_lost_axis_in_any_precision() -> None:
+    told = judge(answers((1, WRONG), (1, RIGHT), (4, RIGHT), (8, None)), "int8_static", is_pair=False)
+    assert told.outcome == "lost_dynamic_axis"
+    assert told.detail == "batch 1, 4 answered, 8 not: RuntimeError: no"
+
+
 def test_every_outcome_but_skipped_is_judged_here() -> None:
     assert {outcome for outcome, _ in OBSERVED} == set(OUTCOMES) - {"skipped"}
 
