@@ -17,7 +17,6 @@ import pipelines.formats
 from loadtests import gates
 from models.errors import ModelError
 from pipelines.environment import usable_cpus
-from pipelines.formats import aot_inductor
 from pipelines.run import CACHE
 from serving import engines
 
@@ -40,7 +39,7 @@ class Check:
 
 def examine() -> list[Check]:
     """All checks, in the order a newcomer would fix them."""
-    checks = [_python(), _cores(), _memory(), _disk(), *_engines(), *_weights(), *_extras(), _compiler(), _no_cuda()]
+    checks = [_python(), _cores(), _memory(), _disk(), *_engines(), *_weights(), *_extras(), _no_cuda()]
     return [*checks, _idle()]
 
 
@@ -111,19 +110,13 @@ def _no_cuda() -> Check:
 
 def _extras() -> list[Check]:
     """The formats that need more than the project itself."""
-    wanted = [name for name in pipelines.formats.names() if pipelines.formats.load(name).EXTRA]
+    known = {name: pipelines.formats.load(name) for name in pipelines.formats.names()}
+    wanted = [name for name, each in known.items() if each.EXTRA or pipelines.formats.tools(each)]
     checks = []
     for name in wanted:
         found, _, fix = (pipelines.formats.missing(name) or "").partition("; get it with: ")
         checks.append(Check(f"format {name}", "warn" if found else "ok", found or "installed", fix))
     return checks
-
-
-def _compiler() -> Check:
-    if shutil.which(aot_inductor.COMPILER):
-        return Check("format aot_inductor", "ok", f"{aot_inductor.COMPILER} is there")
-    fix = f"install {aot_inductor.COMPILER} (Debian: apt-get install g++)"
-    return Check("format aot_inductor", "warn", f"no {aot_inductor.COMPILER}, so its cells fail", fix)
 
 
 def _idle() -> Check:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import resource
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,9 +25,12 @@ class Facts:
     export_s: float
     """Seconds of the exporter alone, without the import of its framework."""
     peak_memory_bytes: int
-    """Highest resident memory of the process that exported, its framework included (VmHWM)."""
+    """Highest resident memory of the process that exported, its framework included (VmHWM), or of one that it started
+    (a compiler, say), whichever is higher."""
     operators: int | None
     """All subgraphs together; None where the format cannot tell."""
+    quantized: int | None
+    """Tensors or operators of 8 bits; None where the format cannot tell."""
     deprecations: tuple[str, ...]
     """`FutureWarning: first line`, each once, in the order they were raised."""
 
@@ -42,9 +46,10 @@ def read(folder: Path) -> Facts:
 
 
 def peak_memory_bytes() -> int:
-    """Of this process until now."""
+    """Of this process until now, or of one it started that has ended: the highest of any."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    own_kb = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+    return 1024 * max(own_kb, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
 @contextmanager

@@ -28,7 +28,6 @@ from models.fingerprint import model_packages, versions
 from models.pair import Matched, ModelPair, Tensors, TensorSpec
 from pipelines import facts, formats, job
 from pipelines.facts import Facts
-from pipelines.formats import Format
 from pipelines.parity import Parity, compare, tolerance, worst
 from serving.reference import artifact
 from serving.reference.artifact import Manifest, Tensor
@@ -76,8 +75,9 @@ def export(model: str, framework: str, format: str, variant: str, out: str, refe
     )
     artifact.write(folder, manifest)
     _readable_by_all(folder)
-    operators = _operators(exporter, folder / exported.entry)
-    facts.write(Path(out), Facts(round(export_s, 3), peak_memory_bytes, operators, deprecations()))
+    entry = folder / exported.entry
+    operators, quantized = _counted(exporter.operators, entry), _counted(getattr(exporter, "quantized", None), entry)
+    facts.write(Path(out), Facts(round(export_s, 3), peak_memory_bytes, operators, quantized, deprecations()))
     if reference:
         write_parity(Path(out, SOURCE_PARITY), _twin_parity(pair, cases.load(Path(reference, "parity.npz"))))
 
@@ -161,10 +161,12 @@ def _readable_by_all(folder: Path) -> None:
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def _operators(exporter: Format, path: Path) -> int | None:
+def _counted(count: Callable[[Path], int | None] | None, path: Path) -> int | None:
     """A format that cannot count has exported all the same; the log says why."""
+    if count is None:
+        return None
     try:
-        return exporter.operators(path)
+        return count(path)
     except Exception:
         traceback.print_exc()
         return None

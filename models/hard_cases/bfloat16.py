@@ -50,10 +50,11 @@ def _torch() -> Any:
         def __init__(self) -> None:
             super().__init__()
             for name, array in _weights().items():
-                self.register_buffer(name, torch.from_numpy(array).bfloat16())
+                self.register_buffer(name, torch.from_numpy(array).to(torch.bfloat16))
 
         def forward(self, x: torch.Tensor, counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            return (x.bfloat16() * self.scale).float(), (counts.bfloat16() @ self.mixing).float()
+            scaled, mixed = x.to(self.scale.dtype) * self.scale, counts.to(self.mixing.dtype) @ self.mixing
+            return scaled.to(x.dtype), mixed.to(x.dtype)
 
     return Halves().eval()
 

@@ -23,7 +23,7 @@ def case() -> HardCase:
     return HardCase(
         name=NAME,
         feature="data-dependent branch",
-        summary="one of two layers, by the mean of the input",
+        summary="one of two layers, by the mean of the input: an `if` from torch, an operator from TensorFlow",
         inputs=(TensorSpec("x", "float32", ("batch", FEATURES)),),
         outputs=(TensorSpec("y", "float32", ("batch", ANSWERS)),),
         axes={"batch": (1, 64)},

@@ -1,4 +1,4 @@
-"""A frozen backbone under a head that learns: gradients are switched off in the forward pass itself."""
+"""A loop over frozen layers under a head that learns: gradients are switched off in the forward pass itself."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ NAME, FEATURES, WIDTH, ANSWERS = "frozen_gradients", 5, 7, 3
 WEIGHTS = weights(
     NAME,
     {
-        "backbone.weight": (WIDTH, FEATURES),
-        "backbone.bias": (WIDTH,),
+        "backbone.0.weight": (WIDTH, FEATURES),
+        "backbone.0.bias": (WIDTH,),
+        "backbone.1.weight": (WIDTH, WIDTH),
+        "backbone.1.bias": (WIDTH,),
         "head.weight": (ANSWERS, WIDTH),
         "head.bias": (ANSWERS,),
     },
@@ -23,7 +25,7 @@ def case() -> HardCase:
     return HardCase(
         name=NAME,
         feature="gradients switched off inside",
-        summary="a frozen layer under no_grad, detached (stop_gradient), and a head that is trained",
+        summary="a loop over frozen layers and a branch by a flag, under no_grad and detached, and a trained head",
         inputs=(TensorSpec("x", "float32", ("batch", FEATURES)),),
         outputs=(
             TensorSpec("y", "float32", ("batch", ANSWERS)),
@@ -42,12 +44,18 @@ def _torch() -> Any:
     class Frozen(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.backbone = torch.nn.Linear(FEATURES, WIDTH).requires_grad_(False)
+            sizes = ((FEATURES, WIDTH), (WIDTH, WIDTH))
+            self.backbone = torch.nn.ModuleList(torch.nn.Linear(*size) for size in sizes).requires_grad_(False)
+            self.squashed = True
             self.head = torch.nn.Linear(WIDTH, ANSWERS)
 
         def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            features = x
             with torch.no_grad():
-                features = torch.tanh(self.backbone(x))
+                for layer in self.backbone:
+                    features = layer(features)
+                    if self.squashed:
+                        features = torch.tanh(features)
             return self.head(features.detach()), features
 
     return fill(Frozen(), WEIGHTS)
@@ -61,10 +69,11 @@ def _keras() -> Any:
         def call(self, x: Any) -> Any:
             return ops.stop_gradient(x)
 
-    backbone = dense(WEIGHTS, "backbone", "tanh")
-    backbone.trainable = False
-    x = keras.Input((FEATURES,), name="x")
-    features = backbone(x)
+    features = x = keras.Input((FEATURES,), name="x")
+    for prefix in ("backbone.0", "backbone.1"):
+        layer = dense(WEIGHTS, prefix, "tanh")
+        layer.trainable = False
+        features = layer(features)
     return keras.Model({"x": x}, {"y": dense(WEIGHTS, "head")(Detach()(features)), "features": features})
 
 

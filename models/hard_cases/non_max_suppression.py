@@ -16,7 +16,8 @@ def case() -> HardCase:
     return HardCase(
         name=NAME,
         feature="non-maximum suppression",
-        summary=f"the best box again and again, without those that overlap it by more than {OVERLAP:g}",
+        summary=f"the best box again and again, without those that overlap it by more than {OVERLAP:g}; "
+        "TensorFlow's own operator, and a loop in Python from torch, which has none without torchvision",
         inputs=(TensorSpec("boxes", "float32", ("boxes", 4)), TensorSpec("scores", "float32", ("boxes",))),
         outputs=(TensorSpec("kept", "int64", ("kept",)),),
         axes={"boxes": (1, 128), "kept": (1, 128)},

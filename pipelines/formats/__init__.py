@@ -9,6 +9,12 @@ A format's module imports no framework at its top and holds
     export(matched, framework, variant, folder) -> Exported
     operators(path) -> int | None
 
+and, where it can tell,
+
+    NOT_OFFERED                 why there is no such variant, by its name
+    TOOLS                       programs it needs beside packages, by name, and how to get each on Debian
+    quantized(path) -> int      tensors or operators of the entry that are of 8 bits
+
 Formats do not import each other: what two of them share is in a `_file.py`, and all of those enter the cache key.
 `DEPLOY_COMPARE_FORMATS` names one more folder (an absolute path) to find such files in.
 """
@@ -16,7 +22,8 @@ Formats do not import each other: what two of them share is in a `_file.py`, and
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -75,10 +82,19 @@ def missing(name: str) -> str | None:
     """
     wanted = load(name)
     absent = [package for package in wanted.PACKAGES if not _installed(package)]
-    if not absent:
-        return None
-    remedy = f"make extras EXTRAS={wanted.EXTRA}" if wanted.EXTRA else "make setup"
-    return f"{', '.join(absent)} not installed; get it with: {remedy}"
+    if absent:
+        remedy = f"make extras EXTRAS={wanted.EXTRA}" if wanted.EXTRA else "make setup"
+        return f"{', '.join(absent)} not installed; get it with: {remedy}"
+    for program, remedy in tools(wanted).items():
+        if shutil.which(program) is None:
+            return f"{program} not installed; get it with: {remedy}"
+    return None
+
+
+def tools(wanted: Format) -> Mapping[str, str]:
+    """Programs that a format needs, and how to get each."""
+    found: Mapping[str, str] = getattr(wanted, "TOOLS", {})
+    return found
 
 
 def _installed(package: str) -> bool:

@@ -14,6 +14,20 @@ def operators(path: Path) -> int:
     return sum(model.Subgraphs(index).OperatorsLength() for index in range(model.SubgraphsLength()))
 
 
+def quantized(path: Path) -> int:
+    """Tensors of 8 bits with a scale, of all subgraphs."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(path.read_bytes())
+    graphs = map(model.Subgraphs, range(model.SubgraphsLength()))
+    tensors = (tensor for graph in graphs for tensor in map(graph.Tensors, range(graph.TensorsLength())))
+    return sum(tensor.Type() == schema.TensorType.INT8 and _has_scale(tensor.Quantization()) for tensor in tensors)
+
+
+def _has_scale(found: Any) -> bool:
+    return found is not None and found.ScaleLength() > 0
+
+
 def kinds(flatbuffer: bytes) -> set[str]:
     """The built-in operators it names, as the schema does: `FULLY_CONNECTED`, …"""
     from ai_edge_litert import schema_py_generated as schema

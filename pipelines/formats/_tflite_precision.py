@@ -7,6 +7,7 @@ with them in int8, on 92 % without), and products with a few values far beyond a
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -30,14 +31,23 @@ narrowing ones, with which it keeps a cosine of 0.942, and 0.995 without; at mos
 
 
 def int8_static(converter: Any, matched: Matched) -> bytes:
-    """Weights (of convolutions per channel) and activations in int8; inputs and outputs stay the pair's."""
+    """Weights (of convolutions per channel) and activations in int8; inputs and outputs stay the pair's.
+
+    TFLite's calibrator resizes one input after another, and prepares the model between: where two inputs of unequal
+    sizes must agree it fails when the next case has another size. It is then given the cases of one size only.
+    """
     import tensorflow as tf
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS]
     inputs = list(matched.calibration_inputs())[:SAMPLES]
     converter.representative_dataset = lambda: _with_signature(inputs)
-    whole = bytes(converter.convert())
+    try:
+        whole = bytes(converter.convert())
+    except RuntimeError:
+        traceback.print_exc()
+        inputs = _of_one_size(inputs)
+        whole = bytes(converter.convert())
     kinds = _flatbuffer.kinds(whole)
     if kinds & CONVOLUTIONS:
         left_out = kinds & SUMS
@@ -47,12 +57,26 @@ def int8_static(converter: Any, matched: Matched) -> bytes:
         return whole
     options = tf.lite.experimental.QuantizationDebugOptions
     # TensorFlow's public way to leave operators out; it calibrates once, and quantizes as often as asked.
-    debugger = tf.lite.experimental.QuantizationDebugger(
-        converter=converter, debug_options=options(denylisted_ops=sorted(left_out))
-    )
+    try:
+        debugger = tf.lite.experimental.QuantizationDebugger(
+            converter=converter, debug_options=options(denylisted_ops=sorted(left_out))
+        )
+    except ValueError:  # it runs no model with branches or loops
+        traceback.print_exc()
+        return whole
     loud = _loud(bytes(debugger.calibrated_model), inputs[:LOOKED_AT])
     debugger.options = options(denylisted_ops=sorted(left_out), denylisted_nodes=loud)
     return bytes(debugger.get_nondebug_quantized_model())
+
+
+def _of_one_size(inputs: Sequence[Tensors]) -> list[Tensors]:
+    """Those of the sizes that the last one has: what was tried first may be a size of 1, which hides an axis."""
+    sizes = _sizes(inputs[-1])
+    return [each for each in inputs if _sizes(each) == sizes]
+
+
+def _sizes(inputs: Tensors) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in inputs.items()}
 
 
 def _with_signature(inputs: Sequence[Tensors]) -> Iterator[tuple[str, Tensors]]:

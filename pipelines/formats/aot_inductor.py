@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from models.pair import Matched
@@ -11,26 +10,22 @@ from pipelines.formats._torch_program import program
 
 FRAMEWORKS: tuple[str, ...] = ("torch",)
 VARIANTS: tuple[str, ...] = ("fp32",)
+NOT_OFFERED = {
+    "fp16": "the program keeps the dtypes of its source, and no step of this way out narrows them",
+    "int8_dynamic": "Inductor's quantizer is for x86 processors with VNNI, and was not built here",
+    "int8_static": "Inductor's quantizer is for x86 processors with VNNI, and was not built here",
+}
 PACKAGES: tuple[str, ...] = ("torch",)
 EXTRA: str | None = None
 
 ENTRY = "model.pt2"
-COMPILER = "g++"
-
-
-class NoCompiler(RuntimeError):
-    """The package is C++ that was generated and compiled."""
-
-    def __init__(self) -> None:
-        super().__init__(f"{COMPILER} is not installed; on Debian: apt-get install {COMPILER}")
+TOOLS = {"g++": "apt-get install g++"}
 
 
 def export(matched: Matched, framework: str, variant: str, folder: Path) -> Exported:  # noqa: ARG001
-    """Export and compile; raises `NoCompiler`, or what torch.export and inductor raise."""
+    """Export and compile; raises what torch.export and inductor raise."""
     import torch
 
-    if shutil.which(COMPILER) is None:
-        raise NoCompiler
     torch._inductor.aoti_compile_and_package(
         program(matched),
         package_path=str(folder / ENTRY),

@@ -14,6 +14,9 @@ from pipelines.formats._torch_program import dynamic_shapes, example, program
 
 FRAMEWORKS: tuple[str, ...] = ("torch",)
 VARIANTS: tuple[str, ...] = ("fp32", "int8_dynamic", "int8_static")
+NOT_OFFERED = {
+    "fp16": "XNNPACK computes in halves only where the processor has them; not built here",
+}
 PACKAGES: tuple[str, ...] = ("executorch", "torch", "torchao")
 EXTRA: str | None = "executorch"
 

@@ -19,6 +19,11 @@ from pipelines.formats._torch_program import dynamic_shapes, example
 
 FRAMEWORKS: tuple[str, ...] = ("torch",)
 VARIANTS: tuple[str, ...] = ("fp32",)
+NOT_OFFERED = {
+    "fp16": "by another package (ai-edge-quantizer), not built here: most files have lost their dynamic sizes",
+    "int8_dynamic": "by another package (ai-edge-quantizer), not built here: most files have lost their dynamic sizes",
+    "int8_static": "by another package (ai-edge-quantizer), not built here: most files have lost their dynamic sizes",
+}
 PACKAGES: tuple[str, ...] = ("litert-torch", "litert-converter", "ai-edge-litert", "torch")
 EXTRA: str | None = "litert"
 

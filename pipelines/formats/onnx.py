@@ -36,6 +36,25 @@ def operators(path: Path) -> int | None:
     return _nodes(model.graph) + sum(len(each.node) for each in model.functions)
 
 
+def quantized(path: Path) -> int:
+    """Nodes that quantize or compute in integers, of the bodies of branches and loops too."""
+    import onnx
+
+    return _of_integers(onnx.load(path, load_external_data=False).graph)
+
+
+def _of_integers(graph: Any) -> int:
+    own: int = sum(
+        "Quantize" in node.op_type or node.op_type.startswith("Q") or node.op_type.endswith("Integer")
+        for node in graph.node
+    )
+    return own + sum(map(_of_integers, _bodies(graph)))
+
+
 def _nodes(graph: Any) -> int:
-    inner = [attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g")]
-    return len(graph.node) + sum(map(_nodes, inner))
+    return len(graph.node) + sum(map(_nodes, _bodies(graph)))
+
+
+def _bodies(graph: Any) -> list[Any]:
+    """The graphs of its branches and loops."""
+    return [attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g")]

@@ -13,6 +13,10 @@ from pipelines.formats._torch_program import program
 
 FRAMEWORKS: tuple[str, ...] = ("torch", "tensorflow")
 VARIANTS: tuple[str, ...] = ("fp32", "fp16")
+NOT_OFFERED = {
+    "int8_dynamic": "by a package of its own (NNCF), not built here",
+    "int8_static": "by a package of its own (NNCF), not built here",
+}
 PACKAGES: tuple[str, ...] = ("openvino", "torch", "tensorflow", "keras")
 EXTRA: str | None = None
 

@@ -10,6 +10,11 @@ from pipelines.formats._saved_model import nodes, save
 
 FRAMEWORKS: tuple[str, ...] = ("tensorflow",)
 VARIANTS: tuple[str, ...] = ("fp32",)
+NOT_OFFERED = {
+    "fp16": "TensorFlow narrows no SavedModel for processors: TFLite is its way there",
+    "int8_dynamic": "TensorFlow narrows no SavedModel for processors: TFLite is its way there",
+    "int8_static": "TensorFlow narrows no SavedModel for processors: TFLite is its way there",
+}
 PACKAGES: tuple[str, ...] = ("tensorflow", "keras")
 EXTRA: str | None = None
 

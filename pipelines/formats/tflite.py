@@ -57,3 +57,8 @@ def _converted(converter: Any, variant: str) -> bytes:
     if variant == "fp16":
         converter.target_spec.supported_types = [tf.float16]
     return bytes(converter.convert())
+
+
+def quantized(path: Path) -> int:
+    """Tensors of 8 bits with a scale."""
+    return _flatbuffer.quantized(path)

@@ -10,6 +10,11 @@ from pipelines.formats._torchscript import count
 
 FRAMEWORKS: tuple[str, ...] = ("torch",)
 VARIANTS: tuple[str, ...] = ("fp32",)
+NOT_OFFERED = {
+    "fp16": "the program keeps the dtypes of its source, and no step of this way out narrows them",
+    "int8_dynamic": "torch's eager quantization rewrites the module beforehand: that would be another source",
+    "int8_static": "torch's eager quantization rewrites the module beforehand: that would be another source",
+}
 PACKAGES: tuple[str, ...] = ("torch",)
 EXTRA: str | None = None
 

@@ -40,6 +40,8 @@ class Export:
     bytes: int
     """All files, the manifest left out."""
     operators: int | None
+    quantized: int | None
+    """Tensors or operators of 8 bits; None where the format cannot tell."""
     deprecations: tuple[str, ...]
     differing: tuple[str, ...] | None
     """The files that a second export writes with another hash; None where there was no second one."""

@@ -70,7 +70,14 @@ def _exported(look: Look, seen: Observation) -> Observation:
     kept = made.facts
     fixed = _fixed(look.matched, made)
     export = Export(
-        kept.export_s, kept.peak_memory_bytes, made.bytes, kept.operators, kept.deprecations, _again(look, made), fixed
+        seconds=kept.export_s,
+        peak_memory_bytes=kept.peak_memory_bytes,
+        bytes=made.bytes,
+        operators=kept.operators,
+        quantized=kept.quantized,
+        deprecations=kept.deprecations,
+        differing=_again(look, made),
+        fixed=fixed,
     )
     hop = artifacts.has_source_hop(cell.model, cell.framework)
     source = worker.read_parity(made.folder.parent / worker.SOURCE_PARITY) if hop else None

@@ -30,6 +30,7 @@ QUALITY_KEPT = 0.9
 """An int8 artifact of a model pair is judged by its headline metric: at least so much of the source's."""
 
 
+NOTHING_QUANTIZED = "nothing of it in 8 bits: it holds no weights that the quantizer takes"
 NOT_FINITE = "NaN or Inf"
 """As a parity's reason has it."""
 
@@ -61,7 +62,7 @@ def judge(seen: Observation, variant: str, *, is_pair: bool) -> Verdict:
         return _of_cases(seen, failing, variant)
     if seen.quality_error:
         return Verdict("wrong_values", "no answer on the held-out set", seen.quality_error)
-    return _of_quality(seen) if by_quality else Verdict("ok")
+    return _of_quality(seen, variant) if by_quality else _of_right(seen, variant)
 
 
 def _of_failure(seen: Observation, failure: Failure) -> Verdict:
@@ -150,12 +151,18 @@ def lost_axes(right: Sequence[CaseChecked], failing: Sequence[CaseChecked]) -> l
     return lost
 
 
-def _of_quality(seen: Observation) -> Verdict:
+def _of_right(seen: Observation, variant: str) -> Verdict:
+    """All answers are right; of an int8 artifact that may be because nothing of it is in 8 bits."""
+    untouched = variant.startswith("int8") and seen.export is not None and seen.export.quantized == 0
+    return Verdict("ok", detail=NOTHING_QUANTIZED) if untouched else Verdict("ok")
+
+
+def _of_quality(seen: Observation, variant: str) -> Verdict:
     if not seen.quality:
         return Verdict("wrong_values", "no quality was measured")
     headline = seen.quality[0]
     if headline.value >= QUALITY_KEPT * headline.reference:  # NaN is not
-        return Verdict("ok")
+        return _of_right(seen, variant)
     detail = f"{headline.metric} {headline.value:.3g}, the source's is {headline.reference:.3g}"
     return Verdict("wrong_values", "quality lost", detail)
 

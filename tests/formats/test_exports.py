@@ -86,8 +86,6 @@ def every_way() -> list[Made]:
 
 def params(ways: list[Made]) -> list[Any]:
     absent = {format: formats.missing(format) for format in formats.names()}
-    if shutil.which("g++") is None:
-        absent["aot_inductor"] = "no g++ to export with"
     return [
         pytest.param(
             way, id=str(way), marks=[pytest.mark.skip(reason=reason)] if (reason := absent[way.format]) else []

@@ -6,12 +6,15 @@ import ast
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 
 from models import zoo
 from pipelines import formats
 from pipelines.formats import _onnx_precision, _onnx_tensorflow
+from pipelines.formats import onnx as format_onnx
 
 
 def graph(*nodes: object) -> object:
@@ -37,6 +40,27 @@ def test_what_follows_convolutions_is_quantized_with_them() -> None:
         helper.make_node("Softmax", ["c"], ["d"], name="softmax"),
     )
     assert _onnx_precision.tolerant(made) == ["conv", "clip", "shortcut"]
+
+
+@pytest.mark.parametrize("variant", ["int8_dynamic", "int8_static"])
+def test_a_graph_without_weights_stays_as_it_is(tmp_path: Path, variant: str) -> None:
+    model = helper.make_model(
+        helper.make_graph(
+            [helper.make_node("Softmax", ["x"], ["a"]), helper.make_node("Add", ["a", "x"], ["y"])],
+            "g",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 3])],
+        ),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    path = tmp_path / "artifact" / "model.onnx"
+    path.parent.mkdir()
+    onnx.save(model, path)
+    inputs = [{"x": np.ones((1, 3), np.float32)}]
+    _onnx_precision.lower(path, variant, SimpleNamespace(calibration_inputs=lambda: inputs))  # type: ignore[arg-type]
+    assert format_onnx.quantized(path) == 0
+    assert {"Softmax", "Add"} <= {node.op_type for node in onnx.load(path).graph.node}
 
 
 def test_calibration_inputs_end_with_none() -> None:
@@ -71,6 +95,8 @@ def test_a_missing_extra_is_named_with_the_way_to_get_it(monkeypatch: pytest.Mon
     assert formats.missing("any") == "no-such-package not installed; get it with: make setup"
     absent.PACKAGES = ("numpy",)
     assert formats.missing("any") is None
+    absent.TOOLS = {"no-such-compiler": "apt-get install it"}
+    assert formats.missing("any") == "no-such-compiler not installed; get it with: apt-get install it"
 
 
 @pytest.mark.parametrize("name", formats.names())

@@ -9,7 +9,18 @@ from ai_edge_litert import schema_py_generated as schema
 
 from models import zoo
 from pipelines import artifacts
+from pipelines.parity import compare, tolerance
 from serving.reference import runtimes
+
+
+@pytest.mark.parametrize("model", ["named_outputs", "data_dependent_branch"])
+def test_a_case_that_the_calibrator_or_its_debugger_cannot_run_as_given_is_quantized_all_the_same(model: str) -> None:
+    made = artifacts.export(model, "tensorflow", "tflite", "int8_static")
+    loaded = runtimes.load("litert", made.folder, made.manifest, 1)
+    cases = artifacts.reference(model).parity
+    assert all(compare(loaded.infer(case.inputs), case.outputs, tolerance("int8_static")).passed for case in cases)
+    assert len({str(case.inputs) for case in cases}) > 1
+    assert made.facts.quantized is not None
 
 
 @pytest.mark.slow

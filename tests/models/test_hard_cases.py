@@ -96,6 +96,12 @@ def test_parity_inputs_vary_every_dynamic_axis(case: HardCase) -> None:
         assert min(found) == case.axes[axis][0], f"{axis}: its smallest size is not tried"
 
 
+def test_batches_of_1_and_8_are_tried(case: HardCase) -> None:
+    if "batch" in case.axes:
+        found = {_sizes(case.inputs, inputs)["batch"] for inputs in case.parity_inputs()}
+        assert {1, 8} <= found
+
+
 def test_axes_are_those_that_tensors_name(case: HardCase) -> None:
     assert set(case.axes) == {
         axis for spec in (*case.inputs, *case.outputs) for axis in spec.shape if isinstance(axis, str)

@@ -16,7 +16,7 @@ GROUND = Ground(
         "tflite": Way(("tensorflow",), ("fp16", "fp32", "int8_dynamic", "int8_static"), server="reference-litert"),
     },
 )
-EXPORT = Export(1.5, 2_000_000, 3_000_000, 7, (), (), {})
+EXPORT = Export(1.5, 2_000_000, 3_000_000, 7, None, (), (), {})
 MACHINE = {
     "cpu": "a processor",
     "cores": 2,

@@ -42,7 +42,7 @@ def test_deprecations_are_noted_once_and_the_log_still_has_everything() -> None:
 
 
 def test_facts_are_read_as_they_were_written(tmp_path: Path) -> None:
-    written = Facts(1.25, 3_000_000, None, ("FutureWarning: old",))
+    written = Facts(1.25, 3_000_000, None, 0, ("FutureWarning: old",))
     facts.write(tmp_path, written)
     assert facts.read(tmp_path) == written
 

@@ -9,13 +9,13 @@ import pytest
 from models.pair import Quality
 from pipelines.check import CaseChecked
 from pipelines.matrix.observation import Export, Failure, Observation
-from pipelines.matrix.outcome import OUTCOMES, judge
+from pipelines.matrix.outcome import NOTHING_QUANTIZED, OUTCOMES, judge
 from pipelines.parity import Parity
 
 RIGHT = Parity("artifact", 0.0, 0.0, True)
 WRONG = Parity("artifact", 1.0, 0.5, False, "relative error 0.5 is over 0.001")
 SEEN = Observation("pair/torch/onnx/fp32", "onnx", "2026-01-01T00:00:00", 1.0)
-EXPORT = Export(1.0, 1, 1, 1, (), None, {})
+EXPORT = Export(1.0, 1, 1, 1, None, (), None, {})
 
 
 def answers(*cases: tuple[int, Parity | None]) -> Observation:
@@ -109,6 +109,16 @@ def test_wrong_values_at_one_large_size_only_are_no_lost_axis() -> None:
 def test_int8_of_a_pair_is_judged_by_its_quality(value: float, outcome: str) -> None:
     seen = replace(answers((1, WRONG), (4, WRONG)), quality=(Quality("accuracy", value, 0.95),))
     assert judge(seen, "int8_static", is_pair=True).outcome == outcome
+
+
+@pytest.mark.parametrize("is_pair", [False, True])
+def test_an_int8_artifact_with_nothing_in_8_bits_says_so(is_pair: bool) -> None:
+    seen = replace(answers((1, RIGHT), (4, RIGHT)), quality=(Quality("accuracy", 0.9, 0.9),))
+    untouched = replace(seen, export=replace(EXPORT, quantized=0))
+    assert judge(untouched, "int8_static", is_pair=is_pair).detail == NOTHING_QUANTIZED
+    assert judge(untouched, "fp32", is_pair=is_pair).detail is None
+    assert judge(replace(seen, export=replace(EXPORT, quantized=3)), "int8_static", is_pair=is_pair).detail is None
+    assert judge(seen, "int8_static", is_pair=is_pair).detail is None
 
 
 def test_int8_of_a_hard_case_is_judged_by_its_values() -> None:
