@@ -7,6 +7,7 @@ import io
 import math
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,9 @@ from serving import engines
 MODEL = "trial"
 WARMUP_S = 1.0
 """Of each copy: what is compared here answers as it always will after a few requests."""
+CPU = "cpu_ms_per_request"
+WEIGHED_S = 20.0
+"""Of blocks, to tell how much CPU the burnt part of a request is."""
 COPIES = 6
 """Of each server, where a trial starts them: one start in ten was 4 % dearer or cheaper as long as it lived."""
 MAX_REPEATS, REPEATED = 8, 0.5
@@ -105,6 +109,25 @@ def measured(
             raise LoadTestError(f"{names[cell.id]}: {cell.reason}", cell.detail or "")
     comparisons = [found.model_copy(update={"a": names[found.a], "b": names[found.b]}) for found in results.comparisons]
     return comparisons, results
+
+
+def costlier(
+    arm: Callable[[str, int, ExitStack], Arm], iterations: int, more: float, generator: Generator, *, block_s: float
+) -> tuple[int, float] | None:
+    """(iterations that make a request cost `more` of its CPU in all, the ratio so injected); None where it was spoiled.
+
+    `arm` starts a burner of a name and iterations. CPU per request is a + b × iterations; servers with them and with
+    twice as many, measured in turn for `WEIGHED_S`, have the ratio 1 + b × iterations / (a + b × iterations).
+    """
+    with ExitStack() as servers:
+        arms = [arm("twice", 2 * iterations, servers), arm("once", iterations, servers)]
+        found = trial(arms, generator, budget_s=WEIGHED_S, block_s=block_s, seed=0)
+    ratios = [each.ratio if each.a == "twice" else 1 / each.ratio for each in found if each.metric == CPU]
+    if not ratios:
+        return None
+    burnt = ratios[0] - 1
+    added = round(more * iterations / burnt)
+    return iterations + added, 1 + added / iterations * burnt
 
 
 class _Lines(io.StringIO):

@@ -138,7 +138,7 @@ def doctor(
     measure: Annotated[
         bool, typer.Option("--measure", help="Measure what this machine can measure; later reports carry it.")
     ] = False,
-    seconds: Annotated[float, typer.Option(help="About how long --measure takes; an idle machine is needed.")] = 120.0,
+    seconds: Annotated[float, typer.Option(help="About how long --measure takes; an idle machine is needed.")] = 180.0,
 ) -> None:
     """Say what this machine can and cannot do, and the fix for each. Exit status 1 where no run is possible.
 
@@ -338,8 +338,8 @@ def _measure_machine(console: Console, seconds: float) -> None:
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    if not 30 <= seconds <= 3600:
-        raise BadInput(f"--seconds: expected 30 to 3600, found {seconds:g}")
+    if not 90 <= seconds <= 3600:
+        raise BadInput(f"--seconds: expected 90 to 3600, found {seconds:g}")
     with _stoppable(console, "stopping: removing what was started"):
         try:
             found = self_calibration.calibrate_machine(seconds, say)

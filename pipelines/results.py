@@ -240,7 +240,8 @@ class Comparison(Record):
     p: float | None = None
     """Two-sided p-value of ratio 1, Holm-adjusted over the comparisons of this workload and metric."""
     more_blocks: int | None = None
-    """Of an inconclusive one: how many more blocks of each would decide it at the spread seen; null where unknown."""
+    """Of an inconclusive one: how many more blocks of each would decide it at the spread seen; null where unknown, or
+    above 100,000."""
 
 
 class Timing(Record):
@@ -267,11 +268,15 @@ class Trust(Record):
     aa: tuple[Comparison, ...]
     """A server against itself: none should be `different`."""
     a5: tuple[Comparison, ...]
-    """Against itself with 5 % more CPU per request."""
+    """Against itself with about 5 % more CPU per request."""
     a5_injected: float
-    """The ratio of CPU per request that was injected."""
+    """The ratio of CPU per request that was injected, as it was weighed beforehand."""
     resolvable: tuple[tuple[float, float], ...]
     """(seconds of measuring, smallest ratio of CPU per request that would be told from 1), two cells."""
+    block_s: float = 0.0
+    """Of the trials, and so of what is resolvable: longer blocks tell less in the same time."""
+    made_by: str = ""
+    """Hash of the code that measures: a calibration by other code does not count."""
     seconds: float
 
 

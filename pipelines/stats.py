@@ -24,6 +24,8 @@ SURE = 0.80
 MIN_PAIRS = 3
 LEAST_BLOCKS = 6
 """Of fewer, the spread is too uncertain for an interval worth having: t(4) is 2.78, t(5) 2.57, t(∞) 1.96."""
+MOST_BLOCKS = 100_000
+"""More would be no advice."""
 _Z = NormalDist().inv_cdf
 
 
@@ -158,22 +160,45 @@ def sd_bound(sd_log: float, pairs: int) -> float:
 
 
 def more_blocks(found: Ratio, family: int = 1) -> int | None:
-    """How many more blocks of each would decide an inconclusive ratio; None where its spread is not known.
+    """How many more blocks of each would decide an inconclusive ratio; None where its spread is not known, or no number
+    up to `MOST_BLOCKS` would.
 
-    The smaller of two numbers, each at the spread seen, for 80 % of trials, were the ratio seen the true one: until it
-    is different (where it is 2 % off 1 or more; at Holm's strictest level, 5 % over the `family`'s comparisons), and
-    until its 90 % interval lies within ±2.5 %.
+    At the spread seen, and were the ratio seen the true one: the least n of which it is decided in 80 % of trials,
+    either way, as `power` has it. Different is judged at Holm's strictest level, 5 % over the `family`'s comparisons.
     """
     if found.sd_log is None:
         return None
-    mean = math.log(found.ratio)
-    needed = []
-    if _effect(found) >= DIFFERENT_EFFECT:
-        needed.append(_blocks(found.sd_log, abs(mean), _Z(1 - SIGNIFICANCE / family / 2)))
-    margin = math.log1p(EQUIVALENT_BAND) - mean if mean > 0 else mean - math.log1p(-EQUIVALENT_BAND)
-    if margin > 0:
-        needed.append(_blocks(found.sd_log, margin, _Z(1 - SIGNIFICANCE)))
-    return max(1, min(needed) - found.pairs)
+    mean, sd_log = math.log(found.ratio), found.sd_log
+    low, high = found.pairs, found.pairs + 1
+    while power(mean, sd_log, high, family) < POWER:
+        low, high = high, 2 * high
+        if high > MOST_BLOCKS:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if power(mean, sd_log, middle, family) < POWER else (low, middle)
+    return high - found.pairs
+
+
+def power(mean_log: float, sd_log: float, pairs: int, family: int = 1) -> float:
+    """In how many of so many trials with so many pairs a ratio of exp(`mean_log`) is decided, either way.
+
+    With se = sd/√n and F Student's distribution at ν degrees of freedom: *different* where the estimate is beyond both
+    t.(1 - 5 %/family/2) · se and ln 1.02, so in F((|mean| - the larger of them)/se); *equivalent* where its 90 %
+    interval is within ±2.5 %, so in F(U/se - t.95) + F(L/se - t.95) - 1, U and L the ways from the mean to either end.
+    """
+    from scipy import stats
+
+    if not sd_log:
+        return 1.0
+    degrees, error = _degrees(pairs), sd_log / math.sqrt(pairs)
+    strictest, one_sided = stats.t.ppf([1 - SIGNIFICANCE / family / 2, 1 - SIGNIFICANCE], degrees)
+    least = max(float(strictest) * error, math.log1p(DIFFERENT_EFFECT))
+    up, down = math.log1p(EQUIVALENT_BAND) - mean_log, mean_log - math.log1p(-EQUIVALENT_BAND)
+    different, within_up, within_down = stats.t.cdf(
+        [(abs(mean_log) - least) / error, up / error - one_sided, down / error - one_sided], degrees
+    )
+    return float(different + max(0.0, within_up + within_down - 1))
 
 
 def _trimmed(pairs: int) -> int:
@@ -184,11 +209,6 @@ def _trimmed(pairs: int) -> int:
 def _degrees(pairs: int) -> int:
     """Degrees of freedom of a spread of so many pairs."""
     return pairs - 2 * _trimmed(pairs) - 1
-
-
-def _blocks(sd_log: float, distance: float, z: float) -> int:
-    """Blocks after which `distance` is `z` standard errors, and as many more as `POWER` asks for."""
-    return math.ceil(((z + _Z(POWER)) * sd_log / distance) ** 2)
 
 
 def _effect(found: Ratio) -> float:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from models.fingerprint import digest, sources
 from pipelines import environment, store
 from pipelines.results import Trust
 
@@ -19,13 +20,19 @@ def machine() -> str:
     return f"{described['cpu']}, cores {cores}, Linux {described['kernel']}"
 
 
+def made_by() -> str:
+    """Hash of the code that generates, measures and decides: what a calibration says is said of it."""
+    here = Path(__file__).parent
+    return digest([], [*sources(here.parent / "loadtests"), *here.glob("*.py")])[:16]
+
+
 def read(cache: Path) -> Trust | None:
-    """The calibration of this machine; None where there is none, or it is another machine's or version's."""
+    """The calibration of this machine by this code; None where there is none."""
     try:
         found = Trust.model_validate_json((cache / FILE).read_text())
     except (OSError, ValidationError):
         return None
-    return found if found.machine == machine() else None
+    return found if (found.machine, found.made_by) == (machine(), made_by()) else None
 
 
 def write(found: Trust, cache: Path) -> None:

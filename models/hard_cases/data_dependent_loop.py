@@ -18,7 +18,7 @@ def case() -> HardCase:
     return HardCase(
         name=NAME,
         feature="data-dependent loop",
-        summary="a linear step until the longest row is at most 1 long: `while` from torch, an operator from TensorFlow",
+        summary="a linear step until the longest row is at most 1 long: `while` from torch, an operator in TensorFlow",
         inputs=(TensorSpec("x", "float32", ("batch", FEATURES)),),
         outputs=(TensorSpec("y", "float32", ("batch", FEATURES)), TensorSpec("steps", "int64", ())),
         axes={"batch": (1, 64)},

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from benchmarks.truth_parts import verdicts
 from benchmarks.truth_parts.verdicts import BASE, OTHER, places, to_base
+from pipelines import burner
 from pipelines.results import Comparison
 
 
@@ -30,3 +34,47 @@ def test_a_comparison_reads_other_to_base_whichever_was_listed_first() -> None:
     assert back.ratio == pytest.approx(1.05)
     assert back.ci95 == pytest.approx((1.02, 1.08))
     assert to_base(compared(BASE, OTHER, 0.5, None)).ci95 is None
+
+
+def trial(*comparisons: tuple[str, str, float]) -> dict[str, Any]:
+    """As `verdicts` keeps one: metric, verdict and ratio of each comparison."""
+    found = [
+        compared(OTHER, BASE, ratio, (0.9, 1.1)).model_copy(update={"metric": metric, "verdict": said})
+        for metric, said, ratio in comparisons
+    ]
+    return {"comparisons": [each.model_dump(mode="json") for each in found], "measured_s": 30.0}
+
+
+EQUAL = trial(("cpu_ms_per_request", "equivalent", 1.0), ("latency_ms.p90", "inconclusive", 1.01))
+OFF = trial(("cpu_ms_per_request", "equivalent", 1.0), ("latency_ms.p90", "different", 0.97))
+FOUND = trial(("cpu_ms_per_request", "different", 1.05))
+SPOILED = trial()
+
+
+def rows(monkeypatch: pytest.MonkeyPatch, part: Any, trials: list[dict[str, Any]]) -> bool:
+    """Whether the part's bar holds of 20 trials asked for, where these came."""
+    monkeypatch.setattr(verdicts, "_trials", lambda *_: trials)
+    monkeypatch.setattr(verdicts, "_costlier", lambda *_: (105, 1.05))
+    monkeypatch.setattr(burner, "iterations_for", lambda _: 100)
+    (row,) = part(None, verdicts.Trials(20, 60.0, 0.1))
+    return bool(row.holds)
+
+
+def test_one_of_twenty_equal_servers_may_differ_on_any_metric_and_two_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert rows(monkeypatch, verdicts.same, [EQUAL] * 19 + [OFF])
+    assert not rows(monkeypatch, verdicts.same, [EQUAL] * 18 + [OFF] * 2)
+    assert not rows(monkeypatch, verdicts.same, [EQUAL] * 18 + [OFF, FOUND])
+
+
+def test_seventeen_of_twenty_slower_servers_must_be_found_on_a_headline_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    slower = trial(("latency_ms.p90", "different", 1.05))
+    faster = trial(("cpu_ms_per_request", "different", 0.95))
+    assert rows(monkeypatch, verdicts.slower, [FOUND] * 17 + [EQUAL] * 3)
+    assert not rows(monkeypatch, verdicts.slower, [FOUND] * 16 + [EQUAL] * 4)
+    assert not rows(monkeypatch, verdicts.slower, [FOUND] * 16 + [slower, faster] * 2)
+
+
+def test_a_spoiled_trial_is_none_and_is_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not rows(monkeypatch, verdicts.same, [EQUAL] * 18 + [SPOILED] * 4)
+    assert not rows(monkeypatch, verdicts.slower, [FOUND] * 19 + [SPOILED] * 3)
+    assert rows(monkeypatch, verdicts.same, [EQUAL] * 20 + [SPOILED])

@@ -37,6 +37,8 @@ def calibration(aa: Comparison, a5: Comparison) -> Trust:
         a5=(a5,),
         a5_injected=1.05,
         resolvable=((60.0, 1.02),),
+        block_s=0.1,
+        made_by=trust.made_by(),
         seconds=120.0,
     )
 
@@ -48,7 +50,10 @@ def test_a_calibration_is_kept_for_its_machine_only(tmp_path: Path, monkeypatch:
     assert trust.read(tmp_path) is None
     trust.write(GOOD, tmp_path)
     assert trust.read(tmp_path) == GOOD
-    monkeypatch.setattr(trust, "machine", lambda: "another one")
+    with monkeypatch.context() as changed:
+        changed.setattr(trust, "machine", lambda: "another one")
+        assert trust.read(tmp_path) is None
+    monkeypatch.setattr(trust, "made_by", lambda: "other code")
     assert trust.read(tmp_path) is None
 
 
@@ -65,9 +70,12 @@ def test_a_calibration_must_not_tell_a_server_from_itself_nor_take_more_for_less
         "5 % more CPU came out as less",
     ]
     undecided = calibration(
-        comparison("A", "A again", 1.1, "inconclusive"), comparison("A", "A+5%", 1.05, "equivalent")
+        comparison("A", "A again", 1.1, "inconclusive"), comparison("A", "A+5%", 0.97, "inconclusive")
     )
     assert self_calibration.faults(undecided) == []
+    unseen = calibration(comparison("A", "A again", 1.0, "equivalent"), comparison("A", "A+5%", 0.99, "equivalent"))
+    (fault,) = self_calibration.faults(unseen)
+    assert fault.startswith("5 % more CPU was called equivalent")
 
 
 def test_a_difference_that_did_not_come_again_was_chance() -> None:
@@ -79,8 +87,14 @@ def test_a_difference_that_did_not_come_again_was_chance() -> None:
 
 def test_four_times_the_measuring_halves_what_is_resolvable() -> None:
     found = dict(self_calibration.resolvable([0.02, 0.02], block_s=2.0))
-    assert math.log(found[15.0]) == pytest.approx(2 * math.log(found[60.0]))
-    assert found[60.0] == pytest.approx(math.exp(2.8 * 0.02 / math.sqrt(15)))
+    assert found[60.0] == pytest.approx(1.02 * math.exp(0.84 * 0.02 / math.sqrt(15)))
+    wide = dict(self_calibration.resolvable([0.2, 0.2], block_s=2.0))
+    assert math.log(wide[15.0]) == pytest.approx(2 * math.log(wide[60.0]))
+    assert wide[60.0] == pytest.approx(math.exp(2.8 * 0.2 / math.sqrt(15)))
+
+
+def test_no_difference_below_what_a_verdict_asks_for_is_promised() -> None:
+    assert all(ratio >= 1.02 for _, ratio in self_calibration.resolvable([1e-6], block_s=0.1))
 
 
 def cpu_s(arm: Arm) -> list[float]:
@@ -137,4 +151,4 @@ def test_doctor_looks_at_both_engines_and_the_weights() -> None:
 
 @pytest.mark.parametrize("seconds", ["5", "1e9", "nan"])
 def test_a_calibration_of_no_sensible_length_is_refused(seconds: str) -> None:
-    assert "--seconds: expected 30 to 3600" in refused("doctor", "--measure", "--seconds", seconds)
+    assert "--seconds: expected 90 to 3600" in refused("doctor", "--measure", "--seconds", seconds)

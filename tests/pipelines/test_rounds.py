@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines import rounds
+from pipelines import design, experiments, known, plan, rounds
 from pipelines.experiment import Load
 from pipelines.results import BlockFigures, Generator, Percentiles
 
@@ -54,6 +54,14 @@ def test_a_wider_spread_asks_for_more_rounds_in_whole_periods() -> None:
     assert noisy > calm
     assert noisy % 4 == 0
     assert rounds.wanted(arms(4, cpu_sd=0.06), closed=False, most=9) == 9
+
+
+def test_the_default_experiment_has_room_for_whole_squares_of_its_cells() -> None:
+    asked = experiments.load("default")
+    cells = len(plan.plan(asked, known.discover()).of_model("minilm"))
+    most = {rounds.most(asked.load, workload, cells) for workload in asked.load.workloads}
+    assert most == {8}
+    assert 8 % design.period(cells) == 0
 
 
 def test_the_difference_does_not_change_the_number() -> None:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines.stats import Verdict, blocks_for, holm, independent_ratio, more_blocks, paired_ratio, sd_bound, verdict
+from pipelines.stats import (
+    Ratio,
+    Verdict,
+    blocks_for,
+    holm,
+    independent_ratio,
+    more_blocks,
+    paired_ratio,
+    sd_bound,
+    verdict,
+)
 
 
 def blocks(seed: int, effect: float, sd: float, n: int) -> tuple[list[float], list[float]]:
@@ -134,19 +144,23 @@ def test_the_bound_of_a_pilots_spread_holds_the_true_one_in_four_of_five_cases()
     assert 0.77 <= np.mean([sd_bound(float(sd), 4) >= 0.05 for sd in pilots]) <= 0.83
 
 
-def test_an_inconclusive_ratio_says_how_many_blocks_would_decide_it() -> None:
-    a, b = blocks(4, 1.0, 0.03, 6)
-    found = paired_ratio(a, b)
-    assert alone(a, b) == "inconclusive"
-    more = more_blocks(found)
+@pytest.mark.parametrize(
+    ("ratio", "pairs", "family"), [(1.05, 6, 1), (1.05, 6, 6), (1.04, 12, 6), (1.0, 6, 1), (1.01, 8, 6)]
+)
+def test_so_many_more_blocks_decide_four_of_five_trials(ratio: float, pairs: int, family: int) -> None:
+    sd_log = 0.06
+    more = more_blocks(Ratio(ratio, (0.9, 1.1), (0.9, 1.1), 0.2, pairs, sd_log), family)
     assert more is not None
-    rng = np.random.default_rng(0)
-    assert found.sd_log is not None
-    decided = [
-        alone(np.exp(rng.normal(np.log(found.ratio), found.sd_log, 6 + more)).tolist(), [1.0] * (6 + more))
-        for _ in range(200)
-    ]
-    assert decided.count("inconclusive") / 200 < 0.35
+    n, rng = pairs + more, np.random.default_rng(0)
+    trials = [np.exp(rng.normal(np.log(ratio), sd_log, n)).tolist() for _ in range(600)]
+    found = [paired_ratio(trial, [1.0] * n) for trial in trials]
+    decided = [verdict(each, min(1.0, family * each.p)) for each in found if each.p is not None]
+    assert 0.73 <= 1 - decided.count("inconclusive") / 600 <= 0.87
+
+
+def test_a_number_that_nobody_would_measure_is_none() -> None:
+    assert more_blocks(Ratio(1.0, (0.1, 9.0), (0.1, 9.0), 0.2, 6, 9.0)) is None
+    assert more_blocks(Ratio(1.0, None, None, None, 2, None)) is None
 
 
 def test_a_larger_family_needs_more_blocks() -> None:

@@ -15,7 +15,7 @@ def of(trust: Trust) -> tuple[Plot, ...]:
     found = []
     for title, some, injected in (("A/A", trust.aa, None), ("A/+5 %", trust.a5, 1 / trust.a5_injected)):
         if some:
-            known = "" if injected is None else f" Red: {injected:.3f}, the true ratio of CPU per request."
+            known = "" if injected is None else f" Red: {injected:.3f}, the ratio of CPU per request that was injected."
             found.append(forest.draw(f"Trial {title}", f"{counted(some)}.{known}", _entries(some), injected))
     if trust.lag_spectrum_ms:
         found.append(_lag(trust))
@@ -54,7 +54,8 @@ def _resolvable(trust: Trust) -> Plot:
     }
     return plot(
         "What can be told apart, and when",
-        "The smallest difference of CPU per request between two cells that so much measuring would show.",
+        "The smallest difference of CPU per request between two cells that so much measuring would show, "
+        f"in blocks of {trust.block_s:g} s.",
         [line],
         240,
         showlegend=False,

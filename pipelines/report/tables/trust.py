@@ -21,7 +21,7 @@ def facts(trust: Trust) -> Facts:
         ("its lag", ", ".join(f"p{p:g} {number(ms)} ms" for p, ms in trust.lag_spectrum_ms) or "–"),
         ("a server against itself", f"{counted(trust.aa) or '–'} (none should be different twice)"),
         (f"against itself with {_percent(trust.a5_injected)} more CPU per request", counted(trust.a5) or "–"),
-        ("smallest difference of CPU per request told", ended or "–"),
+        (f"smallest difference of CPU per request told, blocks of {number(trust.block_s)} s", ended or "–"),
     )
 
 
