@@ -53,7 +53,7 @@ def _torch() -> Any:
                 self.register_buffer(name, torch.from_numpy(array).bfloat16())
 
         def forward(self, x: torch.Tensor, counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            return (x.bfloat16() * self.scale).float(), (counts.bfloat16() @ self.mixing).float()
+            return (x.to(torch.bfloat16) * self.scale).float(), (counts.to(torch.bfloat16) @ self.mixing).float()
 
     return Halves().eval()
 

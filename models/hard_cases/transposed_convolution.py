@@ -30,7 +30,15 @@ def case() -> HardCase:
 def _torch() -> Any:
     import torch
 
-    return fill(torch.nn.ConvTranspose2d(4, 3, 3, stride=2, padding=1, output_padding=1), WEIGHTS)
+    class Larger(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = torch.nn.ConvTranspose2d(4, 3, 3, stride=2, padding=1, output_padding=1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.conv(x)
+
+    return fill(Larger(), {f"conv.{name}": array for name, array in WEIGHTS.items()})
 
 
 def _keras() -> Any:

@@ -96,6 +96,16 @@ def test_parity_inputs_vary_every_dynamic_axis(case: HardCase) -> None:
         assert min(found) == case.axes[axis][0], f"{axis}: its smallest size is not tried"
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("name", ["bfloat16", "transposed_convolution"])
+def test_a_case_whose_feature_torchscript_has_is_python_that_it_reads(name: str) -> None:
+    import torch
+
+    found = hard_cases.load(name)
+    scripted = {argument.name for argument in torch.jit.script(found.build("torch")).forward.schema.arguments}
+    assert scripted == {"self", *(spec.name for spec in found.inputs)}
+
+
 def test_axes_are_those_that_tensors_name(case: HardCase) -> None:
     assert set(case.axes) == {
         axis for spec in (*case.inputs, *case.outputs) for axis in spec.shape if isinstance(axis, str)

@@ -18,17 +18,17 @@ class Attention(nn.Module):  # type: ignore[misc]  # torch is not followed by my
 
     def __init__(self) -> None:
         super().__init__()
+        self.split = (HEADS, WIDTH // HEADS)
         self.query, self.key, self.value = (nn.Linear(WIDTH, WIDTH) for _ in range(3))
         self.output = nn.Linear(WIDTH, WIDTH)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        query, key, value = (self._heads(part(x)) for part in (self.query, self.key, self.value))
+        query, key, value = self._heads(self.query(x)), self._heads(self.key(x)), self._heads(self.value(x))
         attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         return self.output(attended.transpose(1, 2).flatten(2))
 
-    @staticmethod
-    def _heads(x: torch.Tensor) -> torch.Tensor:
-        return x.unflatten(-1, (HEADS, WIDTH // HEADS)).transpose(1, 2)
+    def _heads(self, x: torch.Tensor) -> torch.Tensor:
+        return x.unflatten(-1, self.split).transpose(1, 2)
 
 
 class Layer(nn.Module):  # type: ignore[misc]
@@ -60,7 +60,7 @@ class MiniLM(nn.Module):  # type: ignore[misc]
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         positions = self.positions.weight[: input_ids.shape[1]]
         x = self.norm(self.words(input_ids) + positions + self.segment)
-        attend = attention_mask.bool()[:, None, None, :]
+        attend = attention_mask.to(torch.bool)[:, None, None, :]
         for layer in self.layers:
             x = layer(x, attend)
         weights = attention_mask.to(x.dtype).unsqueeze(-1)

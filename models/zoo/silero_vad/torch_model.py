@@ -27,6 +27,7 @@ class SileroVad(nn.Module):  # type: ignore[misc]  # torch is not followed by my
 
     def __init__(self) -> None:
         super().__init__()
+        self.padding, self.bins = PADDING, BINS
         self.stft_conv = nn.Conv1d(1, 2 * BINS, WINDOW, HOP, bias=False)
         self.conv1 = nn.Conv1d(BINS, 128, 3, padding=1)
         self.conv2 = nn.Conv1d(128, 64, 3, stride=2, padding=1)
@@ -36,11 +37,11 @@ class SileroVad(nn.Module):  # type: ignore[misc]  # torch is not followed by my
         self.final_conv = nn.Conv1d(WIDTH, 1, 1)
 
     def forward(self, audio: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        padded = functional.pad(audio.unsqueeze(1), (0, PADDING), "reflect")
-        real, imaginary = self.stft_conv(padded).split(BINS, dim=1)
+        padded = functional.pad(audio.unsqueeze(1), (0, self.padding), "reflect")
+        real, imaginary = self.stft_conv(padded).split(self.bins, dim=1)
         x = torch.sqrt(real**2 + imaginary**2)
-        for convolution in (self.conv1, self.conv2, self.conv3, self.conv4):
-            x = torch.relu(convolution(x))
+        x = torch.relu(self.conv2(torch.relu(self.conv1(x))))
+        x = torch.relu(self.conv4(torch.relu(self.conv3(x))))
         hidden, memory = self.lstm_cell(x.squeeze(-1), (state[0], state[1]))
         probability = torch.sigmoid(self.final_conv(torch.relu(hidden).unsqueeze(-1))).squeeze(-1)
         return probability, torch.stack((hidden, memory))
