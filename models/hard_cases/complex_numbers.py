@@ -67,6 +67,6 @@ def _tensorflow() -> Any:
 
 
 def _inputs() -> list[Tensors]:
-    """Batches of 1, 2 and 4; sequences of 1, 5 and all positions."""
+    """Batches of 1, 2 and 8; sequences of 1, 5 and all positions."""
     numbers = generator(NAME)
-    return [{"x": normal(numbers, batch, sequence, 2 * PAIRS)} for batch in (1, 2, 4) for sequence in (1, 5, POSITIONS)]
+    return [{"x": normal(numbers, batch, sequence, 2 * PAIRS)} for batch in (1, 2, 8) for sequence in (1, 5, POSITIONS)]

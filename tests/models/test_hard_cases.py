@@ -94,6 +94,15 @@ def test_parity_inputs_vary_every_dynamic_axis(case: HardCase) -> None:
         found = [_sizes(case.inputs, inputs)[axis] for inputs in case.parity_inputs()]
         assert len(set(found)) >= 3, axis
         assert min(found) == case.axes[axis][0], f"{axis}: its smallest size is not tried"
+        assert axis != "batch" or {1, 8} <= set(found)
+
+
+def test_of_several_dynamic_axes_each_varies_alone(case: HardCase) -> None:
+    """From the first input's sizes: a loss of one axis shows on its own, and is not taken for that of another."""
+    first, *others = (_sizes(case.inputs, inputs) for inputs in case.parity_inputs())
+    alone = [changed for sizes in others if len(changed := {axis for axis in first if sizes[axis] != first[axis]}) == 1]
+    for axis in first:
+        assert {axis} in alone, axis
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
