@@ -12,7 +12,8 @@ How a case is written (`data_dependent_branch.py` and `data_dependent_loop.py` a
 - Where a framework has no honest equivalent the builder is None and `absent` says why.
 - A wrong implementation shows: outputs are not tiny, both branches are taken, masks keep different counts, lengths
   differ, a swap of two tensors changes values. Nothing in the inputs is close to a threshold, where arithmetic decides.
-- Every dynamic axis that an input names has at least three sizes, 1 among them where it may be 1. An axis that only an
+- Every dynamic axis that an input names has at least three sizes, 1 among them where it may be 1, and `batch` has 8
+  too. Of several dynamic axes each has an input that differs from the first in that axis alone. An axis that only an
   output names depends on values, and has its bounds in `axes` too.
 """
 

@@ -53,8 +53,7 @@ def _torch() -> Any:
                 self.register_buffer(name, torch.from_numpy(array).to(torch.bfloat16))
 
         def forward(self, x: torch.Tensor, counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            scaled, mixed = x.to(self.scale.dtype) * self.scale, counts.to(self.mixing.dtype) @ self.mixing
-            return scaled.to(x.dtype), mixed.to(x.dtype)
+            return (x.to(torch.bfloat16) * self.scale).float(), (counts.to(torch.bfloat16) @ self.mixing).float()
 
     return Halves().eval()
 

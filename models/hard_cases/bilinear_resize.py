@@ -53,5 +53,5 @@ def _tensorflow() -> Any:
 def _inputs() -> list[Tensors]:
     """Smaller and larger than what comes out, and neither square."""
     numbers = generator(NAME)
-    sizes = ((1, 2, 2), (3, 9, 20), (5, 24, 7), (8, 33, 40))
+    sizes = ((1, 2, 2), (3, 9, 20), (5, 24, 7), (2, 33, 40), (8, 2, 2), (1, 21, 2), (1, 2, 21))
     return [{"x": normal(numbers, batch, 3, height, width)} for batch, height, width in sizes]

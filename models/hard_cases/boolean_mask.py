@@ -52,7 +52,7 @@ def _tensorflow() -> Any:
 
 
 def _inputs() -> list[Tensors]:
-    """Of 1 row one is kept, then none; of 4, 8 and 16 some; of 6 all, then none."""
+    """Of 1 row one is kept, then none; of 4, 8, 9 and 16 some; of 6 all, then none."""
     numbers = generator(NAME)
-    means = ((1, 2.0), (1, -2.0), (4, 0.0), (8, 0.0), (16, 0.0), (6, 2.0), (6, -2.0))
+    means = ((1, 2.0), (1, -2.0), (4, 0.0), (8, 0.0), (9, 0.0), (16, 0.0), (6, 2.0), (6, -2.0))
     return [{"x": normal(numbers, rows, FEATURES) + mean} for rows, mean in means]

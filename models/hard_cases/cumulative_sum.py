@@ -49,4 +49,4 @@ def _tensorflow() -> Any:
 def _inputs() -> list[Tensors]:
     """Rows of 1, 6 and 40."""
     numbers = generator(NAME)
-    return [{"x": normal(numbers, batch, length)} for batch, length in ((1, 1), (3, 6), (8, 40))]
+    return [{"x": normal(numbers, batch, length)} for batch, length in ((1, 1), (3, 6), (8, 40), (8, 1), (1, 6))]

@@ -61,5 +61,5 @@ def _inputs() -> list[Tensors]:
     numbers = generator(NAME)
     return [
         {"query": normal(numbers, batch, queries, WIDTH), "key": normal(numbers, batch, keys, WIDTH)}
-        for batch, queries, keys in ((1, 1, 1), (3, 5, 2), (8, 2, 7))
+        for batch, queries, keys in ((1, 1, 1), (3, 5, 2), (8, 2, 7), (8, 1, 1), (1, 5, 1), (1, 1, 7))
     ]

@@ -66,5 +66,5 @@ def _inputs() -> list[Tensors]:
             "x": normal(numbers, batch, CHANNELS, HEIGHT, WIDTH),
             "grid": numbers.uniform(-1.3, 1.3, (batch, rows, 4, 2)).astype("float32"),
         }
-        for batch, rows in ((1, 1), (3, 5), (8, 2))
+        for batch, rows in ((1, 1), (3, 5), (8, 2), (8, 1), (1, 5))
     ]

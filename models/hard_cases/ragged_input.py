@@ -64,7 +64,7 @@ def _tensorflow() -> Any:
 def _inputs() -> list[Tensors]:
     """1 to 7 rows of 0 to 9 values; the same number of values in other rows must answer otherwise."""
     numbers = generator(NAME)
-    lengths = ([1], [5], [2, 3], [3, 2], [4, 0, 1, 7], [1, 9, 2, 2, 0, 3, 6])
+    lengths = ([1], [5], [2, 3], [3, 2], [4, 0, 1, 7], [1, 9, 2, 2, 0, 3, 6], [0, 1, 0])
     return [
         {"values": normal(numbers, sum(each), FEATURES), "row_lengths": np.array(each, np.int64)} for each in lengths
     ]

@@ -44,4 +44,5 @@ def _keras() -> Any:
 def _inputs() -> list[Tensors]:
     """Numbers so small that the epsilon counts, and which are not around 0."""
     numbers = generator(NAME)
-    return [{"x": normal(numbers, batch, length, FEATURES) * 0.1 + 0.2} for batch, length in ((1, 1), (3, 5), (8, 12))]
+    sizes = ((1, 1), (3, 5), (8, 12), (8, 1), (1, 5))
+    return [{"x": normal(numbers, batch, length, FEATURES) * 0.1 + 0.2} for batch, length in sizes]

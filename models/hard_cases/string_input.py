@@ -56,7 +56,7 @@ def _tensorflow() -> Any:
 
 
 def _inputs() -> list[Tensors]:
-    """1, 3 and 8 sentences of 1 to 9 words: capitals, punctuation, an unknown word, and letters of two bytes."""
+    """1, 3, 5 and 8 sentences of 1 to 9 words: capitals, punctuation, an unknown word, and letters of two bytes."""
     sentences = [
         "Fast!",
         "The model is served.",
@@ -65,4 +65,6 @@ def _inputs() -> list[Tensors]:
         "served over night, late over night, the model is fast",
     ]
     texts = [sentence.encode() for sentence in sentences]
-    return [{"text": np.array(batch, object)} for batch in (texts[:1], texts[3:4], texts[:3], [*texts, *texts[2::-1]])]
+    return [
+        {"text": np.array(batch, object)} for batch in (texts[:1], texts[3:4], texts[:3], texts, texts + texts[2::-1])
+    ]

@@ -57,5 +57,5 @@ def _keras() -> Any:
 def _inputs() -> list[Tensors]:
     """All values of a byte; those above 127 would be negative if they were signed."""
     numbers = generator(NAME)
-    sizes = ((1, 1, 1), (3, 8, 5), (8, 4, 12))
+    sizes = ((1, 1, 1), (3, 8, 5), (8, 4, 12), (8, 1, 1), (1, 8, 1), (1, 1, 12))
     return [{"image": numbers.integers(0, 256, (*size, 3), dtype="uint8")} for size in sizes]

@@ -68,4 +68,4 @@ def _keras() -> Any:
 def _inputs() -> list[Tensors]:
     """Sequences of 1, 5 and 12 tokens."""
     numbers = generator(NAME)
-    return [{"ids": numbers.integers(0, TOKENS, size)} for size in ((1, 1), (3, 5), (8, 12))]
+    return [{"ids": numbers.integers(0, TOKENS, size)} for size in ((1, 1), (3, 5), (8, 12), (8, 1), (1, 5))]

@@ -94,6 +94,25 @@ def test_parity_inputs_vary_every_dynamic_axis(case: HardCase) -> None:
         found = [_sizes(case.inputs, inputs)[axis] for inputs in case.parity_inputs()]
         assert len(set(found)) >= 3, axis
         assert min(found) == case.axes[axis][0], f"{axis}: its smallest size is not tried"
+        assert axis != "batch" or {1, 8} <= set(found)
+
+
+def test_of_several_dynamic_axes_each_varies_alone(case: HardCase) -> None:
+    """From the first input's sizes: a loss of one axis shows on its own, and is not taken for that of another."""
+    first, *others = (_sizes(case.inputs, inputs) for inputs in case.parity_inputs())
+    alone = [changed for sizes in others if len(changed := {axis for axis in first if sizes[axis] != first[axis]}) == 1]
+    for axis in first:
+        assert {axis} in alone, axis
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("name", ["bfloat16", "transposed_convolution"])
+def test_a_case_whose_feature_torchscript_has_is_python_that_it_reads(name: str) -> None:
+    import torch
+
+    found = hard_cases.load(name)
+    scripted = {argument.name for argument in torch.jit.script(found.build("torch")).forward.schema.arguments}
+    assert scripted == {"self", *(spec.name for spec in found.inputs)}
 
 
 def test_batches_of_1_and_8_are_tried(case: HardCase) -> None:

@@ -81,6 +81,17 @@ def test_parity_inputs_vary_every_dynamic_axis(pair: ModelPair) -> None:
         assert len(_sizes(pair, axis)) >= 3, axis
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
+def test_the_source_is_python_that_torchscript_reads(pair: ModelPair) -> None:
+    """A pair fails `torchscript_script` for its architecture or not at all, never for how it is spelled."""
+    import torch
+
+    (inputs, *_), source = pair.parity_inputs(), pair.build("torch")
+    tensors = [torch.from_numpy(inputs[spec.name]) for spec in pair.inputs]
+    with torch.inference_mode():
+        torch.testing.assert_close(torch.jit.script(source)(*tensors), source(*tensors))
+
+
 def test_a_load_request_is_one_item(pair: ModelPair) -> None:
     assert all(
         case[spec.name].shape[spec.shape.index("batch")] == 1 for case in pair.load_inputs() for spec in pair.inputs

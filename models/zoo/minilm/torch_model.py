@@ -18,7 +18,7 @@ class Attention(nn.Module):  # type: ignore[misc]  # torch is not followed by my
 
     def __init__(self) -> None:
         super().__init__()
-        self.heads, self.head_width = HEADS, WIDTH // HEADS  # TorchScript reads no global
+        self.split = (HEADS, WIDTH // HEADS)
         self.query, self.key, self.value = (nn.Linear(WIDTH, WIDTH) for _ in range(3))
         self.output = nn.Linear(WIDTH, WIDTH)
 
@@ -28,7 +28,7 @@ class Attention(nn.Module):  # type: ignore[misc]  # torch is not followed by my
         return self.output(attended.transpose(1, 2).flatten(2))
 
     def _heads(self, x: torch.Tensor) -> torch.Tensor:
-        return x.unflatten(-1, (self.heads, self.head_width)).transpose(1, 2)
+        return x.unflatten(-1, self.split).transpose(1, 2)
 
 
 class Layer(nn.Module):  # type: ignore[misc]
@@ -60,7 +60,7 @@ class MiniLM(nn.Module):  # type: ignore[misc]
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         positions = self.positions.weight[: input_ids.shape[1]]
         x = self.norm(self.words(input_ids) + positions + self.segment)
-        attend = (attention_mask != 0)[:, None, None, :]
+        attend = attention_mask.to(torch.bool)[:, None, None, :]
         for layer in self.layers:
             x = layer(x, attend)
         weights = attention_mask.to(x.dtype).unsqueeze(-1)

@@ -27,7 +27,7 @@ class SileroVad(nn.Module):  # type: ignore[misc]  # torch is not followed by my
 
     def __init__(self) -> None:
         super().__init__()
-        self.padding, self.bins = PADDING, BINS  # TorchScript reads no global
+        self.padding, self.bins = PADDING, BINS
         self.stft_conv = nn.Conv1d(1, 2 * BINS, WINDOW, HOP, bias=False)
         self.conv1 = nn.Conv1d(BINS, 128, 3, padding=1)
         self.conv2 = nn.Conv1d(128, 64, 3, stride=2, padding=1)
