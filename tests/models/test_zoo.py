@@ -23,19 +23,6 @@ def pair(request: pytest.FixtureRequest) -> ModelPair:
     return zoo.load(request.param)
 
 
-@pytest.mark.parametrize("name", zoo.names())
-def test_torchscript_compiles_the_source_as_it_is_written(name: str) -> None:
-    """What fails there is to fail for the model's sake, not for a global number or a generator of ours."""
-    import torch
-
-    pair = zoo.load(name)
-    module, case = pair.build("torch"), pair.parity_inputs()[0]
-    tensors = [torch.from_numpy(np.ascontiguousarray(case[spec.name])) for spec in pair.inputs]
-    with torch.no_grad():
-        compiled, written = torch.jit.script(module)(*tensors), module(*tensors)
-    torch.testing.assert_close(compiled, written)
-
-
 def test_an_unknown_model_is_answered_with_the_known_ones() -> None:
     with pytest.raises(UnknownModel, match=r"^unknown model 'resnet'; known: digits_cnn, .*minilm.*$"):
         zoo.load("resnet")
