@@ -79,6 +79,15 @@ def test_the_source_is_python_that_torchscript_reads(pair: ModelPair) -> None:
         torch.testing.assert_close(torch.jit.script(source)(*tensors), source(*tensors))
 
 
+def test_the_source_and_its_licence_are_on_a_card() -> None:
+    for folder in sorted(path.parent for path in Path(zoo.__file__).parent.glob("*/__init__.py")):
+        card = (folder / "README.md").read_text()
+        assert card.startswith(f"# {folder.name}\n")
+        assert "| weights |" in card
+        assert "| licence |" in card
+        assert "\n## Quality\n" in card
+
+
 def test_a_load_request_is_one_item(pair: ModelPair) -> None:
     assert all(
         case[spec.name].shape[spec.shape.index("batch")] == 1 for case in pair.load_inputs() for spec in pair.inputs
