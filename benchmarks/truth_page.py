@@ -9,6 +9,8 @@ from benchmarks import results
 from benchmarks.pinned import ROOT
 
 PAGE = ROOT / "docs" / "truth.md"
+AWAKE = {True: "yes", False: "no", None: "–"}
+"""None: it was not looked at yet."""
 HEADINGS = ("part", "what", "bar", "seen", "")
 
 _INTRODUCTION = """\
@@ -17,7 +19,7 @@ _INTRODUCTION = """\
 *Written by `python -m benchmarks.truth` from `benchmarks/results/truth.json`; edit those, not this page. What each
 figure means and how it is made is in [method.md](method.md).*
 
-The servers have one core, the load generator another; cores are kept awake where that is allowed, as in every run.
+The servers have one core, the load generator another.
 
 """
 
@@ -31,7 +33,8 @@ _PARTS = """
   received the request to the instant the answer was written. Latency as a user has it (from the intended instant) is
   held against that.
 - **c**, **d**: each trial starts two servers that burn CPU on every request, six fresh copies of each, and compares
-  them by interleaved blocks, as a run does. In d one of the two costs 5 % more CPU per request, all of the request
+  them by interleaved blocks of 0.1 s, more and shorter ones than those of a run (`block_s` and `rounds` there),
+  with a run's design, gates and verdicts. In d one of the two costs 5 % more CPU per request, all of the request
   counted: how much more it has to burn for that is measured beforehand, in interleaved blocks too. Which is started
   first, and which is listed and warmed up first, goes by turns over the trials. Rows whose options below name no
   copies are of before: one start of each, and the 5 % weighed by two single windows.
@@ -60,24 +63,25 @@ def cells(found: dict[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def _lines(found: dict[str, Any]) -> Iterator[str]:
+    measured = {part: each for part, each in found.items() if each}
     yield _INTRODUCTION.rstrip("\n") + "\n"
+    if len({each["environment"]["git_revision"] for each in measured.values()}) > 1:
+        yield "**These parts were not measured in one go**: revisions and dates are below.\n"
     yield f"| {' | '.join(HEADINGS)} |"
     yield f"|{'---|' * len(HEADINGS)}"
     yield from (f"| {' | '.join(text.replace('|', chr(92) + '|') for text in row)} |" for row in cells(found))
     yield _PARTS
     yield "## Where and when\n"
-    yield "| part | measured at | took | revision | load before | options |"
-    yield "|---|---|---|---|---|---|"
-    measured = {part: each for part, each in found.items() if each}
+    yield "| part | measured at | took | revision | load before | cores kept awake | options |"
+    yield "|---|---|---|---|---|---|---|"
     for part, each in measured.items():
         machine = each["environment"]
         options = " ".join(f"--{name.replace('_', '-')} {value:g}" for name, value in each["settings"].items())
         copies = f", {each['copies']} copies" if "copies" in each else ""
         yield (
             f"| {part} | {each['measured_at']} | {each['seconds']:.0f} s | {machine['git_revision']} "
-            f"| {machine['load_average']:.2f} | `{options}`{copies} |"
+            f"| {machine['load_average']:.2f} | {AWAKE[machine.get('cores_kept_awake')]} | `{options}`{copies} |"
         )
     machine = next(iter(measured.values()))["environment"]
     yield ""
-    names = ("cpu", "cores", "cores_kept_awake", "kernel", "python")
-    yield from (f"- {name.replace('_', ' ')}: {machine.get(name)}" for name in names)
+    yield from (f"- {name}: {machine.get(name)}" for name in ("cpu", "cores", "kernel", "python"))
