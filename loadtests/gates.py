@@ -71,38 +71,16 @@ def judge(
     least = samples_needed(0.99) if least_requests is None else least_requests
     lag_limit_ms = max(LAG_MS, LAG_FRACTION_OF_P50 * (figures.latency_ms.p50 or 0.0))
     gates = [
-        Gate(
+        _gate(
             "lag",
             figures.lag_p99_seen_ms <= lag_limit_ms,
             figures.lag_p99_seen_ms if math.isfinite(figures.lag_p99_seen_ms) else None,
             lag_limit_ms,
             _lag_unit(figures.requests),
-            REMEDIES["lag"],
         ),
-        Gate(
-            "generator_cpu",
-            cpu_fraction < CPU_FRACTION,
-            cpu_fraction,
-            CPU_FRACTION,
-            "of one core",
-            REMEDIES["generator_cpu"],
-        ),
-        Gate(
-            "errors",
-            figures.errors == 0,
-            figures.errors,
-            0,
-            "requests",
-            REMEDIES["errors"],
-        ),
-        Gate(
-            "samples",
-            figures.requests >= least,
-            figures.requests,
-            least,
-            "requests",
-            REMEDIES["samples"],
-        ),
+        _gate("generator_cpu", cpu_fraction < CPU_FRACTION, cpu_fraction, CPU_FRACTION, "of one core"),
+        _gate("errors", figures.errors == 0, figures.errors, 0, "requests"),
+        _gate("samples", figures.requests >= least, figures.requests, least, "requests"),
     ]
     if offered_rps is not None:
         gates.insert(0, _achieved(figures, offered_rps))
@@ -121,6 +99,10 @@ def explained(gates: Sequence[Gate]) -> tuple[Gate, ...]:
     return tuple(replace(gate, remedy=remedy) if gate.name == "achieved" else gate for gate in gates)
 
 
+def _gate(name: str, passed: bool, value: float | None, limit: float, unit: str) -> Gate:
+    return Gate(name, passed, value, limit, unit, REMEDIES[name])
+
+
 def _lag_unit(requests: int) -> str:
     """The gate judges as many requests as there are; it calls the lag a p99 only where there are enough to tell one."""
     if requests >= samples_needed(0.99):
@@ -131,48 +113,21 @@ def _lag_unit(requests: int) -> str:
 def _machine(seen: Readings) -> list[Gate]:
     """What the machine says of itself, as far as it can tell."""
 
-    def at_most(name: str, value: float | None, limit: float, unit: str, remedy: str) -> list[Gate]:
-        return [] if value is None else [Gate(name, value <= limit, value, limit, unit, remedy)]
+    def at_most(name: str, value: float | None, limit: float, unit: str) -> list[Gate]:
+        return [] if value is None else [_gate(name, value <= limit, value, limit, unit)]
 
     ratio = seen.frequency_ratio
     return [
-        *at_most(
-            "others_server_cores",
-            seen.others_server_cores,
-            OTHERS,
-            "of one core",
-            REMEDIES["others_server_cores"],
-        ),
-        *at_most(
-            "others_generator_cores",
-            seen.others_generator_cores,
-            OTHERS,
-            "of one core",
-            REMEDIES["others_generator_cores"],
-        ),
-        *at_most("steal", seen.steal, STEAL, "of the time", REMEDIES["steal"]),
+        *at_most("others_server_cores", seen.others_server_cores, OTHERS, "of one core"),
+        *at_most("others_generator_cores", seen.others_generator_cores, OTHERS, "of one core"),
+        *at_most("steal", seen.steal, STEAL, "of the time"),
         *(
             []
             if ratio is None
-            else [
-                Gate(
-                    "frequency",
-                    ratio >= FREQUENCY_RATIO,
-                    ratio,
-                    FREQUENCY_RATIO,
-                    "of the highest clock seen",
-                    REMEDIES["frequency"],
-                )
-            ]
+            else [_gate("frequency", ratio >= FREQUENCY_RATIO, ratio, FREQUENCY_RATIO, "of the highest clock seen")]
         ),
-        *at_most("throttled", seen.throttled, 0, "events", REMEDIES["throttled"]),
-        *at_most(
-            "processes_gone",
-            seen.processes_gone,
-            0,
-            "processes",
-            REMEDIES["processes_gone"],
-        ),
+        *at_most("throttled", seen.throttled, 0, "events"),
+        *at_most("processes_gone", seen.processes_gone, 0, "processes"),
     ]
 
 
@@ -180,11 +135,10 @@ def _achieved(figures: Figures, offered_rps: float) -> Gate:
     """Within 1 %, or one request a block where that is more: the last answer may fall outside its block's window."""
     fraction = figures.requests_per_s / offered_rps
     shortfall = max(ACHIEVED_SHORTFALL, figures.blocks / figures.requests) if figures.requests else ACHIEVED_SHORTFALL
-    return Gate(
+    return _gate(
         "achieved",
         abs(fraction - 1) <= shortfall + 1e-9,  # 99 of 100 is 1 % short, but not to the last bit
         fraction,
         1 - shortfall,
         "of the offered rate",
-        REMEDIES["achieved"],
     )

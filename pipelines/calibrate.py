@@ -11,13 +11,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 
 from loadtests import payloads
-from loadtests.block import Arrivals
+from loadtests.block import Arrivals, Open
 from loadtests.errors import LoadTestError
 from loadtests.launch import Generator
-from pipelines import bench, rounds
+from pipelines import bench, burner, rounds
 from pipelines.bench import Standing
 from pipelines.experiment import Load, Workload
 from pipelines.progress import Display
@@ -109,6 +110,17 @@ def measured(
             raise LoadTestError(f"{names[cell.id]}: {cell.reason}", cell.detail or "")
     comparisons = [found.model_copy(update={"a": names[found.a], "b": names[found.b]}) for found in results.comparisons]
     return comparisons, results
+
+
+def burning(
+    name: str, iterations: int, rate_rps: float, cpus: tuple[int, ...], folder: Path, servers: ExitStack
+) -> Arm:
+    """An arm of `COPIES` burners that burn so many iterations a request, up until `servers` is closed."""
+    requests = folder / "burner.npz"
+    random = np.random.default_rng(1)
+    payloads.save(requests, [{burner.INPUT: random.random(burner.SHAPE, dtype=np.float32)} for _ in range(8)])
+    copies = burner.copies(COPIES, iterations, cpus, folder / "logs" / f"{name}.log", servers)
+    return Arm(name, copies, "oip-http", burner.MODEL, requests, Open(rate_rps), cpus)
 
 
 def costlier(

@@ -11,14 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-
-from loadtests import payloads
-from loadtests.block import Open
 from loadtests.launch import Generator
 from pipelines import burner, calibrate, ceiling, decide, environment, stats, trust
 from pipelines.calibrate import CPU, Arm
-from pipelines.ceiling import PROTOCOL, Say, Spoiled
+from pipelines.ceiling import Say, Spoiled
 from pipelines.errors import BadInput
 from pipelines.results import Comparison, Results, Trust
 from serving.engines import owner
@@ -161,12 +157,7 @@ class _Stand:
         return comparisons, _spread(seen)
 
     def arm(self, name: str, iterations: int, servers: ExitStack) -> Arm:
-        """Copies of a burner, up until `servers` is closed."""
-        requests, log = self.scratch / "burner.npz", self.scratch / "logs" / f"{name}.log"
-        random = np.random.default_rng(1)
-        payloads.save(requests, [{burner.INPUT: random.random(burner.SHAPE, dtype=np.float32)} for _ in range(8)])
-        copies = burner.copies(calibrate.COPIES, iterations, self.cpus, log, servers)
-        return Arm(name, copies, PROTOCOL, burner.MODEL, requests, Open(BURN_RPS), self.cpus)
+        return calibrate.burning(name, iterations, BURN_RPS, self.cpus, self.scratch, servers)
 
 
 def _spread(seen: Results) -> float:

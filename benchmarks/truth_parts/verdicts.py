@@ -11,13 +11,9 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-import numpy as np
-
 from benchmarks.errors import LoadFailed
 from benchmarks.truth_parts.row import Row
 from benchmarks.truth_parts.stand import Stand
-from loadtests import payloads
-from loadtests.block import Open
 from pipelines import burner, calibrate
 from pipelines.results import Comparison
 
@@ -165,9 +161,4 @@ def _costlier(stand: Stand, asked: Trials, iterations: int) -> tuple[int, float]
 
 
 def _arm(stand: Stand, name: str, iterations: int, servers: ExitStack) -> calibrate.Arm:
-    """Copies of a burner, up until `servers` is closed."""
-    requests = stand.folder / "burner.npz"
-    payloads.save(requests, [{burner.INPUT: np.zeros(burner.SHAPE, np.float32)}])
-    cores, log = (stand.server_core,), stand.folder / "burner.log"
-    copies = burner.copies(calibrate.COPIES, iterations, cores, log, servers)
-    return calibrate.Arm(name, copies, "oip-http", burner.MODEL, requests, Open(RATE_RPS), cores)
+    return calibrate.burning(name, iterations, RATE_RPS, (stand.server_core,), stand.folder, servers)

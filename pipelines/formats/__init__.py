@@ -91,6 +91,12 @@ def missing(name: str) -> str | None:
     return None
 
 
+def not_offered(wanted: Format) -> Mapping[str, str]:
+    """Why a format has no such variant, by the variant's name, as far as it says."""
+    found: Mapping[str, str] = getattr(wanted, "NOT_OFFERED", {})
+    return found
+
+
 def tools(wanted: Format) -> Mapping[str, str]:
     """Programs that a format needs, and how to get each."""
     found: Mapping[str, str] = getattr(wanted, "TOOLS", {})

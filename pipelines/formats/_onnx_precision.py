@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from models.pair import Matched, Tensors
-
-SAMPLES = 128
-"""Calibration inputs that are looked at, at most."""
+from pipelines.formats._eight_bits import calibration
 
 
 def lower(path: Path, variant: str, matched: Matched) -> None:
@@ -110,7 +108,7 @@ class _Inputs:
     """The calibration inputs, one after another, as ONNX Runtime's calibrators ask for them."""
 
     def __init__(self, matched: Matched) -> None:
-        self._left: Iterator[Tensors] = iter(list(matched.calibration_inputs())[:SAMPLES])
+        self._left: Iterator[Tensors] = iter(calibration(matched))
 
     def get_next(self) -> Any:
         """The next inputs by name, None after the last."""

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from models.pair import Matched
+from pipelines.formats._eight_bits import INT8
 
+NOT_OFFERED = dict.fromkeys(("fp16", *INT8), "TensorFlow narrows no SavedModel for processors: TFLite is its way there")
 SIGNATURE = "serving_default"
 BOOKKEEPING = {"Const", "Placeholder", "Identity", "NoOp", "ReadVariableOp"}
 """Nodes that name or fetch a value instead of computing one."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from models.pair import Matched, Tensors
 from pipelines.formats import _flatbuffer
+from pipelines.formats._eight_bits import LOOKED_AT, calibration, loud
 from pipelines.formats._saved_model import SIGNATURE
 
 CONVOLUTIONS = {"CONV_2D", "CONV_3D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"}
@@ -23,11 +24,6 @@ PRODUCT = "FULLY_CONNECTED"
 TOLERANT = {PRODUCT, "GATHER"}
 """What holds weights where there are no convolutions: softmax, normalizations and sums of a transformer stay float. All
 of it quantized, the embeddings of MiniLM keep a cosine of 0.71."""
-SAMPLES, LOOKED_AT = 128, 8
-"""Calibration inputs that give ranges, at most, and those of them whose spread is looked at."""
-LOUD = 0.05
-"""Rounding of an output, of its standard deviation, beyond which the product stays float: 0.06 to 0.11 in MiniLM's six
-narrowing ones, with which it keeps a cosine of 0.942, and 0.995 without; at most 0.045 in its thirty others."""
 
 
 def int8_static(converter: Any, matched: Matched) -> bytes:
@@ -40,7 +36,7 @@ def int8_static(converter: Any, matched: Matched) -> bytes:
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS]
-    inputs = list(matched.calibration_inputs())[:SAMPLES]
+    inputs = calibration(matched)
     converter.representative_dataset = lambda: _with_signature(inputs)
     try:
         whole = bytes(converter.convert())
@@ -64,8 +60,8 @@ def int8_static(converter: Any, matched: Matched) -> bytes:
     except ValueError:  # it runs no model with branches or loops
         traceback.print_exc()
         return whole
-    loud = _loud(bytes(debugger.calibrated_model), inputs[:LOOKED_AT])
-    debugger.options = options(denylisted_ops=sorted(left_out), denylisted_nodes=loud)
+    products = _products(bytes(debugger.calibrated_model), inputs[:LOOKED_AT])
+    debugger.options = options(denylisted_ops=sorted(left_out), denylisted_nodes=loud(products))
     return bytes(debugger.get_nondebug_quantized_model())
 
 
@@ -85,11 +81,8 @@ def _with_signature(inputs: Sequence[Tensors]) -> Iterator[tuple[str, Tensors]]:
         yield SIGNATURE, each
 
 
-def _loud(calibrated: bytes, inputs: Sequence[Tensors]) -> list[str]:
-    """Names of the products' outputs that 256 even steps over their range would round by more than `LOUD`.
-
-    A step s rounds evenly distributed values by s/√12.
-    """
+def _products(calibrated: bytes, inputs: Sequence[Tensors]) -> dict[str, list[np.ndarray]]:
+    """What the products with weights put out, by the name of that tensor."""
     from ai_edge_litert.interpreter import Interpreter
 
     outputs = _flatbuffer.outputs(calibrated, PRODUCT)
@@ -99,6 +92,5 @@ def _loud(calibrated: bytes, inputs: Sequence[Tensors]) -> list[str]:
     for each in inputs:
         run(**each)
         for name, index in outputs.items():
-            seen[name].append(interpreter.get_tensor(index).ravel())
-    values = {name: np.concatenate(arrays) for name, arrays in seen.items()}
-    return [name for name, found in values.items() if np.ptp(found) / 255 / np.sqrt(12) > LOUD * found.std()]
+            seen[name].append(interpreter.get_tensor(index))
+    return seen

@@ -7,18 +7,27 @@ from typing import Any
 
 from models.pair import Matched, Tensors
 
+KEPT = "the program keeps the dtypes of its source, and no step of this way out narrows them"
+"""Why a format that starts from one has no fp16."""
+
 
 def example(matched: Matched) -> tuple[Any, ...]:
-    """The largest parity inputs, as contiguous tensors in positional order.
+    """The largest parity inputs, as `positional` has them.
+
+    Largest, because a size of 1 is taken for a constant to specialize on, and broadcast where it must not be.
+    """
+    return positional(matched, max(matched.parity_inputs(), key=_smallest_dynamic_size(matched)))
+
+
+def positional(matched: Matched, inputs: Tensors) -> tuple[Any, ...]:
+    """Contiguous tensors in the order of the module's arguments.
 
     Contiguous, because ExecuTorch takes the order of the example's strides (a transposed image's, say) for the input's.
-    Largest, because a size of 1 is taken for a constant to specialize on, and broadcast where it must not be.
     """
     import numpy as np
     import torch
 
-    case = max(matched.parity_inputs(), key=_smallest_dynamic_size(matched))
-    return tuple(torch.from_numpy(np.ascontiguousarray(case[spec.name])) for spec in matched.inputs)
+    return tuple(torch.from_numpy(np.ascontiguousarray(inputs[spec.name])) for spec in matched.inputs)
 
 
 def dynamic_shapes(matched: Matched) -> tuple[dict[int, Any], ...]:
@@ -31,14 +40,16 @@ def dynamic_shapes(matched: Matched) -> tuple[dict[int, Any], ...]:
     )
 
 
-def program(matched: Matched) -> Any:
-    """The module by `torch.export.export`, every dynamic axis dynamic; raises torch's error where it fixes one."""
+def program(matched: Matched, module: Any = None) -> Any:
+    """The module by `torch.export.export`, every dynamic axis dynamic; raises torch's error where it fixes one.
+
+    `module` is what was made of the source's; None: the source's itself.
+    """
     import torch
 
+    module = matched.build("torch") if module is None else module
     with torch.no_grad():  # not inference_mode: converters set flags on tensors
-        return torch.export.export(
-            matched.build("torch"), example(matched), dynamic_shapes=dynamic_shapes(matched), strict=False
-        )
+        return torch.export.export(module, example(matched), dynamic_shapes=dynamic_shapes(matched), strict=False)
 
 
 def _smallest_dynamic_size(matched: Matched) -> Any:

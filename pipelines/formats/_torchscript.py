@@ -5,6 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pipelines.formats._eight_bits import INT8
+from pipelines.formats._torch_program import KEPT
+
+NOT_OFFERED = {"fp16": KEPT} | dict.fromkeys(
+    INT8, "torch's eager quantization rewrites the module beforehand: that would be another source"
+)
 BOOKKEEPING = {"prim::Constant", "prim::GetAttr", "prim::ListConstruct", "prim::TupleConstruct"}
 """Nodes that name a value instead of computing one."""
 

@@ -6,15 +6,14 @@ from pathlib import Path
 
 from models.pair import Matched
 from pipelines.formats import Exported
-from pipelines.formats._torch_program import program
+from pipelines.formats._eight_bits import INT8
+from pipelines.formats._torch_program import KEPT, program
 
 FRAMEWORKS: tuple[str, ...] = ("torch",)
 VARIANTS: tuple[str, ...] = ("fp32",)
-NOT_OFFERED = {
-    "fp16": "the program keeps the dtypes of its source, and no step of this way out narrows them",
-    "int8_dynamic": "Inductor's quantizer is for x86 processors with VNNI, and was not built here",
-    "int8_static": "Inductor's quantizer is for x86 processors with VNNI, and was not built here",
-}
+NOT_OFFERED = {"fp16": KEPT} | dict.fromkeys(
+    INT8, "Inductor's quantizer is for x86 processors with VNNI, and was not built here"
+)
 PACKAGES: tuple[str, ...] = ("torch",)
 EXTRA: str | None = None
 

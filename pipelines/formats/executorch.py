@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from models.pair import Matched, Tensors
 from pipelines.formats import Exported
-from pipelines.formats._tflite_precision import LOOKED_AT, LOUD
-from pipelines.formats._torch_program import dynamic_shapes, example, program
+from pipelines.formats._eight_bits import LOOKED_AT, calibration, loud
+from pipelines.formats._torch_program import positional, program
 
 FRAMEWORKS: tuple[str, ...] = ("torch",)
 VARIANTS: tuple[str, ...] = ("fp32", "int8_dynamic", "int8_static")
-NOT_OFFERED = {
-    "fp16": "XNNPACK computes in halves only where the processor has them; not built here",
-}
+NOT_OFFERED = {"fp16": "XNNPACK computes in halves only where the processor has them; not built here"}
 PACKAGES: tuple[str, ...] = ("executorch", "torch", "torchao")
 EXTRA: str | None = "executorch"
 
@@ -65,20 +62,18 @@ def _quantized(made: Any, matched: Matched, dynamic: bool) -> Any:
     quantizer = XNNPACKQuantizer()
     for target in LINEAR_TARGETS if dynamic else LINEAR_TARGETS | CONV_TARGETS | CONV_TRANSPOSE_TARGETS:
         quantizer.set_operator_type(target, settings)
-    module = made.module()
-    loud = () if dynamic else _loud(module, matched)
-    quantizer.set_filter_function(lambda node: node.name not in loud)
+    module, inputs = made.module(), calibration(matched)
+    spoilt = () if dynamic else loud(_products(module, matched, inputs[:LOOKED_AT]))
+    quantizer.set_filter_function(lambda node: node.name not in spoilt)
     observed = prepare_pt2e(module, quantizer)
     with torch.no_grad():
-        for inputs in matched.calibration_inputs():
-            observed(*_positional(matched, inputs))
-        return torch.export.export(
-            convert_pt2e(observed), example(matched), dynamic_shapes=dynamic_shapes(matched), strict=False
-        )
+        for each in inputs[:1] if dynamic else inputs:  # weights are seen in one run
+            observed(*positional(matched, each))
+    return program(matched, convert_pt2e(observed))
 
 
-def _loud(module: Any, matched: Matched) -> frozenset[str]:
-    """Names of products with weights whose outputs 256 even steps over their range would round by more than `LOUD`."""
+def _products(module: Any, matched: Matched, inputs: Sequence[Tensors]) -> dict[str, list[Any]]:
+    """What the products with weights put out, by the name of their node."""
     import torch
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import LINEAR_TARGETS
 
@@ -88,20 +83,13 @@ def _loud(module: Any, matched: Matched) -> frozenset[str]:
         def run_node(self, n: Any) -> Any:
             found = super().run_node(n)
             if n.target in LINEAR_TARGETS:
-                seen.setdefault(n.name, []).append(found.ravel())
+                seen.setdefault(n.name, []).append(found.numpy())
             return found
 
     with torch.no_grad():
-        for inputs in list(matched.calibration_inputs())[:LOOKED_AT]:
-            Watching(module).run(*_positional(matched, inputs))
-    values = {name: torch.cat(found).numpy() for name, found in seen.items()}
-    return frozenset(name for name, found in values.items() if np.ptp(found) / 255 / np.sqrt(12) > LOUD * found.std())
-
-
-def _positional(matched: Matched, inputs: Tensors) -> list[Any]:
-    import torch
-
-    return [torch.from_numpy(np.ascontiguousarray(inputs[spec.name])) for spec in matched.inputs]
+        for each in inputs:
+            Watching(module).run(*positional(matched, each))
+    return seen
 
 
 def _partitioners(variant: str) -> list[Any]:

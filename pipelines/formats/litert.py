@@ -15,15 +15,14 @@ from typing import Any
 
 from models.pair import Matched, TensorSpec
 from pipelines.formats import Exported, _flatbuffer
+from pipelines.formats._eight_bits import INT8
 from pipelines.formats._torch_program import dynamic_shapes, example
 
 FRAMEWORKS: tuple[str, ...] = ("torch",)
 VARIANTS: tuple[str, ...] = ("fp32",)
-NOT_OFFERED = {
-    "fp16": "by another package (ai-edge-quantizer), not built here: most files have lost their dynamic sizes",
-    "int8_dynamic": "by another package (ai-edge-quantizer), not built here: most files have lost their dynamic sizes",
-    "int8_static": "by another package (ai-edge-quantizer), not built here: most files have lost their dynamic sizes",
-}
+NOT_OFFERED = dict.fromkeys(
+    ("fp16", *INT8), "by another package (ai-edge-quantizer), not built here: most files have lost their dynamic sizes"
+)
 PACKAGES: tuple[str, ...] = ("litert-torch", "litert-converter", "ai-edge-litert", "torch")
 EXTRA: str | None = "litert"
 

@@ -8,15 +8,13 @@ from typing import Any
 
 from models.pair import Matched
 from pipelines.formats import Exported
+from pipelines.formats._eight_bits import INT8
 from pipelines.formats._saved_model import save
 from pipelines.formats._torch_program import program
 
 FRAMEWORKS: tuple[str, ...] = ("torch", "tensorflow")
 VARIANTS: tuple[str, ...] = ("fp32", "fp16")
-NOT_OFFERED = {
-    "int8_dynamic": "by a package of its own (NNCF), not built here",
-    "int8_static": "by a package of its own (NNCF), not built here",
-}
+NOT_OFFERED = dict.fromkeys(INT8, "by a package of its own (NNCF), not built here")
 PACKAGES: tuple[str, ...] = ("openvino", "torch", "tensorflow", "keras")
 EXTRA: str | None = None
 

@@ -5,16 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.pair import Matched
-from pipelines.formats import Exported
-from pipelines.formats._saved_model import nodes, save
+from pipelines.formats import Exported, _saved_model
 
 FRAMEWORKS: tuple[str, ...] = ("tensorflow",)
 VARIANTS: tuple[str, ...] = ("fp32",)
-NOT_OFFERED = {
-    "fp16": "TensorFlow narrows no SavedModel for processors: TFLite is its way there",
-    "int8_dynamic": "TensorFlow narrows no SavedModel for processors: TFLite is its way there",
-    "int8_static": "TensorFlow narrows no SavedModel for processors: TFLite is its way there",
-}
+NOT_OFFERED = _saved_model.NOT_OFFERED
 PACKAGES: tuple[str, ...] = ("tensorflow", "keras")
 EXTRA: str | None = None
 
@@ -23,10 +18,10 @@ ENTRY = "saved_model"
 
 def export(matched: Matched, framework: str, variant: str, folder: Path) -> Exported:  # noqa: ARG001
     """Save the twin; raises what TensorFlow raises. What XLA cannot compile shows at the first request only."""
-    save(matched, folder / ENTRY, compiled=True)
+    _saved_model.save(matched, folder / ENTRY, compiled=True)
     return Exported(ENTRY, matched.inputs, matched.outputs)
 
 
 def operators(path: Path) -> int | None:
     """Nodes of the graph and of its functions."""
-    return nodes(path)
+    return _saved_model.nodes(path)

@@ -6,15 +6,14 @@ from pathlib import Path
 
 from models.pair import Matched
 from pipelines.formats import Exported
-from pipelines.formats._torch_program import program
+from pipelines.formats._eight_bits import INT8
+from pipelines.formats._torch_program import KEPT, program
 
 FRAMEWORKS: tuple[str, ...] = ("torch",)
 VARIANTS: tuple[str, ...] = ("fp32",)
-NOT_OFFERED = {
-    "fp16": "the program keeps the dtypes of its source, and no step of this way out narrows them",
-    "int8_dynamic": "quantized by pt2e it computes in emulated integers, unless a backend lowers it: see executorch",
-    "int8_static": "quantized by pt2e it computes in emulated integers, unless a backend lowers it: see executorch",
-}
+NOT_OFFERED = {"fp16": KEPT} | dict.fromkeys(
+    INT8, "quantized by pt2e it computes in emulated integers, unless a backend lowers it: see executorch"
+)
 PACKAGES: tuple[str, ...] = ("torch",)
 EXTRA: str | None = None
 

@@ -5,16 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.pair import Matched
-from pipelines.formats import Exported
-from pipelines.formats._torchscript import count
+from pipelines.formats import Exported, _torchscript
 
 FRAMEWORKS: tuple[str, ...] = ("torch",)
 VARIANTS: tuple[str, ...] = ("fp32",)
-NOT_OFFERED = {
-    "fp16": "the program keeps the dtypes of its source, and no step of this way out narrows them",
-    "int8_dynamic": "torch's eager quantization rewrites the module beforehand: that would be another source",
-    "int8_static": "torch's eager quantization rewrites the module beforehand: that would be another source",
-}
+NOT_OFFERED = _torchscript.NOT_OFFERED
 PACKAGES: tuple[str, ...] = ("torch",)
 EXTRA: str | None = None
 
@@ -31,4 +26,4 @@ def export(matched: Matched, framework: str, variant: str, folder: Path) -> Expo
 
 def operators(path: Path) -> int | None:
     """Nodes of the inlined graph and its blocks."""
-    return count(path)
+    return _torchscript.count(path)

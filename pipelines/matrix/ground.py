@@ -55,7 +55,7 @@ def _way(name: str, accepting: Sequence[Server]) -> Way:
         module.VARIANTS,
         pipelines.formats.missing(name),
         taker.name if taker else None,
-        getattr(module, "NOT_OFFERED", {}),
+        pipelines.formats.not_offered(module),
     )
 
 

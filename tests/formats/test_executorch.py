@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from models import catalog
+from models.pair import TensorSpec
 from pipelines import artifacts, formats
 from pipelines.formats import executorch
+from pipelines.formats._eight_bits import loud
 from pipelines.formats._torch_program import example
 from pipelines.parity import compare
 from serving.reference import runtimes
@@ -46,7 +47,7 @@ def test_a_product_with_a_value_far_beyond_all_others_stays_float() -> None:
     calm = np.random.default_rng(20).standard_normal((2000, 4)).astype(np.float32)
     louder = calm.copy()
     louder[0] = 1e3
+    matched = dataclasses.replace(catalog.load("digits_cnn"), inputs=(TensorSpec("x", "float32", ("batch", 4)),))
     module = torch.export.export(torch.nn.Linear(4, 4), (torch.from_numpy(calm),)).module()
-    for inputs, expected in ((calm, set()), (louder, {"linear"})):
-        matched = SimpleNamespace(inputs=[SimpleNamespace(name="x")], calibration_inputs=lambda x=inputs: [{"x": x}])
-        assert executorch._loud(module, matched) == expected  # type: ignore[arg-type]
+    assert loud(executorch._products(module, matched, [{"x": calm}])) == []
+    assert loud(executorch._products(module, matched, [{"x": louder}])) == ["linear"]

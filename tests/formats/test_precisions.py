@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 
 from models import zoo
 from pipelines import formats
-from pipelines.formats import _onnx_precision, _onnx_tensorflow
+from pipelines.formats import _eight_bits, _onnx_precision, _onnx_tensorflow
 from pipelines.formats import onnx as format_onnx
 
 
@@ -66,7 +66,7 @@ def test_a_graph_without_weights_stays_as_it_is(tmp_path: Path, variant: str) ->
 def test_calibration_inputs_end_with_none() -> None:
     pair = zoo.load("digits_cnn")
     inputs = _onnx_precision._Inputs(pair)
-    expected = min(len(pair.calibration_inputs()), _onnx_precision.SAMPLES)
+    expected = min(len(pair.calibration_inputs()), _eight_bits.SAMPLES)
     assert sum(1 for _ in iter(inputs.get_next, None)) == expected
     assert inputs.get_next() is None
 

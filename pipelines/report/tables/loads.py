@@ -27,7 +27,7 @@ def table(cells: Sequence[Cell], looks: Mapping[str, Look]) -> Table:
         ("p50", "ms"),
         ("p90", "ms"),
         ("p99", "ms"),
-        ("Service", "ms from sent, p50 / p99"),
+        ("Service", "p50 / p99, ms"),
         ("Throughput", "requests/s"),
         ("Goodput", "requests/s in SLO"),
         ("CPU per request", "ms"),
