@@ -105,6 +105,11 @@ OTHERS: tuple[tuple[str, str], ...] = (
     (r"values for attribute 'shape' do not match", "the trace holds for its example only"),
     (r"failed in the TorchScript interpreter", "fails where TorchScript runs it"),
     (r"Unsupported value kind: Tensor", "tensor that TorchScript cannot trace"),
+    (r"FX to torch\.jit\.trace a dynamo-optimized function", "control flow as an operator, which TorchScript has not"),
+    (
+        r"op <EdgeOpOverload: (?P<op>[\w.]+)>: schema = .* was not decomposed or delegated",
+        "operator in a branch: neither delegated nor decomposed",
+    ),
     (r"incompatible with expected resource", STATE),
     (r"Tracer cannot infer type|could not be (?:scripted|compiled)", TORCHSCRIPT),
     (r"NotSupportedError|UnsupportedNodeError|not supported in TorchScript", TORCHSCRIPT),

@@ -8,7 +8,7 @@ file of its own.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from models import zoo
-from models.pair import ModelPair, Tensors
+from models.pair import ModelPair, Quality, Tensors
 from pipelines import artifacts, formats, worker
 from pipelines.artifacts import Artifact
 from pipelines.launch import Nursery, Program
@@ -70,6 +70,11 @@ LIBRARY = {"aot_inductor"}
 """Formats that bring code of their own, beside weights."""
 QUALITY_KEPT = 0.9
 """Of the source's headline metric, by an int8 artifact."""
+BARS = [
+    (Made("mobilenet_v2", "torch", "onnx", "int8_static", "onnxruntime"), "top1_agreement", 0.9),
+    (Made("minilm", "torch", "onnx", "int8_static", "onnxruntime"), "cosine", 0.98),
+]
+"""What the larger pairs keep in 8 bits, on ONNX Runtime; test_tflite.py has TFLite's."""
 
 
 def every_way() -> list[Made]:
@@ -138,11 +143,15 @@ def test_a_verification_has_its_hops_in_order(export: Export) -> None:
 
 @pytest.mark.parametrize("way", params([way for way in WAYS if way.variant.startswith("int8")]))
 def test_int8_keeps_the_quality(way: Made, export: Export) -> None:
-    pair, artifact = zoo.load(way.model), export(way)
-    loaded = runtimes.load(way.runtime, artifact.folder, artifact.manifest, 1)
-    cases = artifacts.reference(way.model).evaluation
-    headline, *_ = pair.quality([loaded.infer(case.inputs) for case in cases], [case.outputs for case in cases])
+    headline, *_ = quality(way, export(way))
     assert headline.value >= QUALITY_KEPT * headline.reference
+
+
+@pytest.mark.parametrize(("way", "metric", "least"), BARS, ids=[str(way) for way, *_ in BARS])
+def test_what_onnx_runtime_computes_in_8_bits_stays_good(way: Made, metric: str, least: float, export: Export) -> None:
+    artifact = export(way)
+    assert artifact.facts.quantized
+    assert {each.metric: each.value for each in quality(way, artifact)}[metric] >= least
 
 
 @pytest.mark.parametrize("way", params([way for way in WAYS if way.model in ANY_SIZE and way.variant == "fp32"]))
@@ -205,6 +214,12 @@ def test_where_an_extra_is_absent_its_format_is_skipped_with_the_way_to_get_it(m
     skipped = {param.values[0].format: [mark.kwargs["reason"] for mark in param.marks] for param in params(WAYS)}
     assert skipped["executorch"] == ["executorch not installed; get it with: make extras EXTRAS=executorch"]
     assert {format for format, reasons in skipped.items() if reasons} == {"executorch"}
+
+
+def quality(way: Made, artifact: Artifact) -> Sequence[Quality]:
+    loaded = runtimes.load(way.runtime, artifact.folder, artifact.manifest, 1)
+    cases = artifacts.reference(way.model).evaluation
+    return zoo.load(way.model).quality([loaded.infer(case.inputs) for case in cases], [case.outputs for case in cases])
 
 
 @cache

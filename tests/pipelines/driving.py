@@ -15,6 +15,7 @@ from pipelines.results import Results
 
 HERE = Path(__file__).parent
 TINY = HERE / "tiny.yaml"
+TWO_WAYS = HERE / "two_ways.yaml"
 
 
 def start(out: Path, engine: str, experiment: Path = TINY, *options: str, **environment: str) -> subprocess.Popen[str]:

@@ -126,6 +126,19 @@ UNCONVERTED = "OpConversionFailure: Check 'false' failed at src/frontends/unconv
         ),
         ("RuntimeError: 'Tensor' object has no attribute or method 'bfloat16'.:", "", TORCHSCRIPT, "bfloat16"),
         (
+            "RuntimeError: Detected that you are using FX to torch.jit.trace a dynamo-optimized function.",
+            "",
+            "control flow as an operator, which TorchScript has not",
+            None,
+        ),
+        (
+            "RuntimeError: Node aten_linear_default with op <EdgeOpOverload: aten.linear.default>: schema = "
+            "aten::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor was not decomposed or delegated.",
+            "",
+            "operator in a branch: neither delegated nor decomposed",
+            "aten.linear.default",
+        ),
+        (
             "RuntimeError: python value of type 'int' cannot be used as a value. Perhaps it is a "
             "closed over global variable?",
             "",
