@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from loadtests import gates, samples
-from pipelines import experiments, journal, results, trials
+from pipelines import experiments, journal, known, plan, results, trials
 from pipelines.experiment import Experiment
 from pipelines.journal import AnyEvent, Journal, TrialMeasured
 from pipelines.plan import Cell
@@ -47,21 +47,23 @@ def asked(**search: object) -> Experiment:
     return experiments.parse(yaml.safe_dump(fields), "test")
 
 
-def measured(ahead: trials.Ahead, capacity_rps: float = 200.0, spoiled: tuple[str, ...] = ()) -> TrialMeasured:
-    assert ahead.rate_rps is not None
+def measured(
+    ahead: trials.Ahead, capacity_rps: float = 200.0, spoiled: tuple[str, ...] = (), cell: Cell = CELL
+) -> TrialMeasured:
+    rate_rps = ahead.rate_rps or capacity_rps
     trial = results.Trial(
-        rate_rps=ahead.rate_rps,
-        achieved_rps=min(ahead.rate_rps, capacity_rps),
-        goodput_rps=min(ahead.rate_rps, capacity_rps),
+        rate_rps=rate_rps,
+        achieved_rps=min(rate_rps, capacity_rps),
+        goodput_rps=min(rate_rps, capacity_rps),
         requests=1000,
         errors=0,
         latency_ms=results.Percentiles(p50=1, p90=2, p99=3),
-        held=ahead.rate_rps <= capacity_rps,
+        held=rate_rps <= capacity_rps,
         generator=results.Generator(lag_p99_ms=0.1, cpu_fraction=0.1),
         valid=not spoiled,
     )
     return TrialMeasured(
-        cell=CELL.id, purpose=ahead.purpose, samples="s", duration_s=ahead.duration_s, trial=trial, spoiled=spoiled
+        cell=cell.id, purpose=ahead.purpose, samples="s", duration_s=ahead.duration_s, trial=trial, spoiled=spoiled
     )
 
 
@@ -230,6 +232,21 @@ def test_nothing_is_searched_where_nothing_is_asked_for() -> None:
     assert trials.finished([], [CELL], none)
     assert trials.trials_ahead([], [CELL], none) == 0
     assert trials.trials_ahead([], [CELL], asked()) == trials.EXPECTED_TRIALS + len(trials.CURVE)
+
+
+@pytest.mark.parametrize(("model", "capacity_rps"), [("digits_cnn", 1500), ("minilm", 70)])
+def test_four_cells_of_the_default_experiment_are_measured_within_five_minutes(model: str, capacity_rps: float) -> None:
+    """At about the capacities that two cores of this kind have: the lower, the longer a trial that a percentile needs."""
+    default = experiments.load("default")
+    cells = plan.plan(default, known.discover()).of_model(model)
+    searched_s = 0.0
+    for cell in cells:
+        events: list[AnyEvent] = []
+        while ahead := trials.next_trial(events, cell, default):
+            events.append(measured(ahead, capacity_rps, cell=cell))
+            searched_s += ahead.duration_s
+    assert len(cells) == 4
+    assert plan.measuring_s(default, cells) + searched_s <= 300
 
 
 def finished_trials(out: Path) -> list[TrialMeasured]:

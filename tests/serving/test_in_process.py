@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -130,15 +131,25 @@ def _answers_stay(runtime: str, folder: Path) -> None:
         np.testing.assert_array_equal(np.frombuffer(body, np.float32), np.full(8, value))
 
 
+@pytest.fixture(scope="module")
+def wide_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
+    @cache
+    def get(form: str) -> Path:
+        folder = tmp_path_factory.mktemp(form)
+        fresh.call(wide.make, form, folder)
+        return folder
+
+    return get
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(("form", "runtime"), [("onnx", "onnxruntime"), ("onnx", "openvino"), *wide.TORCH, *wide.TF])
 def test_the_thread_that_infers_has_as_many_threads_as_asked(
-    form: str, runtime: str, threads: int, tmp_path: Path
+    form: str, runtime: str, threads: int, wide_artifacts: Artifacts
 ) -> None:
-    fresh.call(wide.make, form, tmp_path)
     # Loaded by one thread, called by another; and a second model with other threads must not change the first's.
-    assert fresh.call(_busy_threads, runtime, tmp_path, threads) == threads
+    assert fresh.call(_busy_threads, runtime, wide_artifacts(form), threads) == threads
 
 
 def _busy_threads(runtime: str, folder: Path, threads: int) -> int:
