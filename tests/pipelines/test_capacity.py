@@ -236,7 +236,7 @@ def test_nothing_is_searched_where_nothing_is_asked_for() -> None:
 
 @pytest.mark.parametrize(("model", "capacity_rps"), [("digits_cnn", 1500), ("minilm", 70)])
 def test_four_cells_of_the_default_experiment_are_measured_within_five_minutes(model: str, capacity_rps: float) -> None:
-    """At about the capacities that two cores of this kind have: the lower, the longer a trial that a percentile needs."""
+    """At about the capacities that two cores of this kind have: the lower one is, the longer each trial."""
     default = experiments.load("default")
     cells = plan.plan(default, known.discover()).of_model(model)
     searched_s = 0.0
