@@ -36,9 +36,12 @@ ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1", "TF_
 """Before any framework is imported: the twin is a TensorFlow model whatever the user's own Keras is set to."""
 
 PRELOADS = {
-    "torch": ("torch", "torch.export", "torch.onnx", "torch._dynamo", "onnx", "onnxscript"),
+    "torch": (
+        "torch", "torch.export", "torch.onnx", "torch._dynamo", "onnx", "onnxscript",
+        "onnxscript.function_libs.torch_lib.ops", "torch.onnx._internal.exporter._core",
+    ),
     "tensorflow": ("tensorflow", "keras"),
-}
+}  # fmt: skip
 """What most exports from a framework import."""
 
 ARTIFACT = "artifact"
@@ -172,12 +175,15 @@ def _counted(count: Callable[[Path], int | None] | None, path: Path) -> int | No
         return None
 
 
-def preload(framework: str) -> None:
-    """Import what exports from a framework need; a nursery does it before its first job."""
+def preload(framework: str, format: str = "") -> None:
+    """Import what exports from a framework need, and prepare a format; a nursery does it before its first job."""
     os.environ |= ENVIRONMENT
     for name in PRELOADS[framework]:
         with suppress(ImportError):
             import_module(name)
+    prepare = formats.preloading(formats.load(format)) if format else None
+    if prepare:
+        prepare()
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -14,6 +14,7 @@ and, where it can tell,
     NOT_OFFERED                 why there is no such variant, by its name
     TOOLS                       programs it needs beside packages, by name, and how to get each on Debian
     quantized(path) -> int      tensors or operators of the entry that are of 8 bits
+    preload()                   does once what every process would do again: the map forks its exports from there
 
 Formats do not import each other: what two of them share is in a `_file.py`, and all of those enter the cache key.
 `DEPLOY_COMPARE_FORMATS` names one more folder (an absolute path) to find such files in.
@@ -23,7 +24,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -100,6 +101,12 @@ def not_offered(wanted: Format) -> Mapping[str, str]:
 def tools(wanted: Format) -> Mapping[str, str]:
     """Programs that a format needs, and how to get each."""
     found: Mapping[str, str] = getattr(wanted, "TOOLS", {})
+    return found
+
+
+def preloading(wanted: Format) -> Callable[[], None] | None:
+    """What a format does once before its exports, where it does anything."""
+    found: Callable[[], None] | None = getattr(wanted, "preload", None)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,33 @@ PACKAGES: tuple[str, ...] = ("executorch", "torch", "torchao")
 EXTRA: str | None = "executorch"
 
 ENTRY = "model.pte"
+
+
+def preload() -> None:
+    """Import it, and trace the patterns that its lowering looks for, which it keeps for the life of a process.
+
+    Together that is 5 s of CPU, as much as the export of a small model. No thread may be left: a nursery forks.
+    """
+    import torch
+    from executorch.backends.xnnpack.partition.graphs import bilinear_2d, sdpa
+
+    for name in (
+        "exir",
+        "backends.xnnpack.partition.xnnpack_partitioner",
+        "backends.xnnpack.quantizer.xnnpack_quantizer",
+    ):
+        import_module(f"executorch.{name}")
+    import_module("torchao.quantization.pt2e.quantize_pt2e")
+    tqdm = import_module("tqdm").tqdm  # its monitor is a thread, for progress that nobody sees
+    monitored, tqdm.monitor_interval = tqdm.monitor_interval, 0
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        bilinear_2d.get_graphs()
+        sdpa.get_graphs()
+    finally:
+        torch.set_num_threads(threads)
+        tqdm.monitor_interval = monitored
 
 
 def export(matched: Matched, framework: str, variant: str, folder: Path) -> Exported:  # noqa: ARG001

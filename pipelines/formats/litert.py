@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import traceback
 from collections.abc import Mapping
+from importlib import import_module
 from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,11 @@ PACKAGES: tuple[str, ...] = ("litert-torch", "litert-converter", "ai-edge-litert
 EXTRA: str | None = "litert"
 
 ENTRY = "model.tflite"
+
+
+def preload() -> None:
+    """Import it."""
+    import_module("litert_torch")
 
 
 def export(matched: Matched, framework: str, variant: str, folder: Path) -> Exported:  # noqa: ARG001

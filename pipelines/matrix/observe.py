@@ -63,7 +63,7 @@ def _exported(look: Look, seen: Observation) -> Observation:
         stage = "export"
         made = artifacts.export(
             cell.model, cell.framework, cell.format, cell.variant,
-            cache=shop.cache, timeout_s=look.timeout_s, launch=shop.exporting(cell.framework),
+            cache=shop.cache, timeout_s=look.timeout_s, launch=shop.exporting(cell.framework, cell.format),
         )  # fmt: skip
     except ExportError as exc:
         return _failed(look, seen, stage, exc)
@@ -88,7 +88,7 @@ def _again(look: Look, made: Artifact) -> tuple[str, ...] | None:
     """What a second export writes differently; None where the first took too long for a second one."""
     if made.facts.export_s > AGAIN_WITHIN_S:
         return None
-    launch = look.shop.exporting_again(look.cell.framework)
+    launch = look.shop.exporting_again(look.cell.framework, look.cell.format)
     try:
         return artifacts.differing(made, look.shop.cache, look.timeout_s, launch)
     except ExportError as exc:

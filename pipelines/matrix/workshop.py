@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from models.pair import Matched
-from pipelines import artifacts
+from pipelines import artifacts, formats
 from pipelines.launch import Launch, Nursery, Program
 from pipelines.worker import ENVIRONMENT
 from serving.catalog import Server
@@ -61,12 +61,15 @@ class Workshop:
             for nursery in self._nurseries.values():
                 nursery.close()
 
-    def exporting(self, framework: str) -> Launch:
-        return self._nursery("export", framework, lambda: _worker(framework, {}))
+    def exporting(self, framework: str, format: str = "") -> Launch:
+        """A format that has something to preload is exported by a nursery of its own."""
+        words = _words(framework, format)
+        return self._nursery("export", " ".join(words), lambda: _worker(words, {}))
 
-    def exporting_again(self, framework: str) -> Launch:
+    def exporting_again(self, framework: str, format: str) -> Launch:
         """As `exporting`, with other hashes of texts, on whose order a converter's output may depend."""
-        return self._nursery("again", framework, lambda: _worker(framework, {"PYTHONHASHSEED": "20"}))
+        words = _words(framework, format)
+        return self._nursery("again", " ".join(words), lambda: _worker(words, {"PYTHONHASHSEED": "20"}))
 
     def checking(self, server: Server) -> Launch:
         """In the server's own environment, built where it is not there; raises `BuildFailed`."""
@@ -107,5 +110,9 @@ class Workshop:
             return self._nurseries[kind, name]
 
 
-def _worker(framework: str, environment: dict[str, str]) -> Program:
-    return Program("pipelines.worker", (framework,), environment=ENVIRONMENT | CALM | environment)
+def _words(framework: str, format: str) -> tuple[str, ...]:
+    return (framework, format) if format and formats.preloading(formats.load(format)) else (framework,)
+
+
+def _worker(words: tuple[str, ...], environment: dict[str, str]) -> Program:
+    return Program("pipelines.worker", words, environment=ENVIRONMENT | CALM | environment)

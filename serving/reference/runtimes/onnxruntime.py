@@ -51,10 +51,7 @@ def load(path: Path, manifest: Manifest, threads: int) -> OnnxRuntime:
 
     With more than one thread its pool spins while idle for a moment, which is the library's default and left so.
     """
-    # Read at import: otherwise a read-only file system brings a warning about its identity file.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime
-
+    onnxruntime = _library()
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -68,9 +65,15 @@ def load(path: Path, manifest: Manifest, threads: int) -> OnnxRuntime:
 
 def version() -> str:
     """The library's version."""
+    return str(_library().__version__)
+
+
+def _library() -> Any:
+    # Read at import: otherwise that starts a thread, and on a read-only file system warns about its identity file.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
-    return str(onnxruntime.__version__)
+    return onnxruntime
 
 
 def _dtypes(nodes: Any) -> dict[str, str]:
