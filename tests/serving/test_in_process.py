@@ -131,6 +131,18 @@ def _answers_stay(runtime: str, folder: Path) -> None:
         np.testing.assert_array_equal(np.frombuffer(body, np.float32), np.full(8, value))
 
 
+def test_telling_onnx_runtimes_version_starts_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has looked may still be forked: the checks of the map are."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # NumPy's
+    assert fresh.call(_more_threads_after_version, "onnxruntime") == 0
+
+
+def _more_threads_after_version(runtime: str) -> int:
+    before = psutil.Process().num_threads()
+    runtimes.version(runtime)
+    return psutil.Process().num_threads() - before
+
+
 @pytest.fixture(scope="module")
 def wide_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
     @cache

@@ -31,8 +31,7 @@ def table(cells: Sequence[Cell], looks: Mapping[str, Look]) -> Table:
         ("Throughput", "requests/s"),
         ("Goodput", "requests/s in SLO"),
         ("CPU per request", "ms"),
-        ("Requests", ""),
-        ("Errors", ""),
+        ("Requests", "errors"),
         ("Gates", ""),
     )
     rows, last = [], None
@@ -56,8 +55,7 @@ def _items(cell: Cell, load: Load, label: str) -> tuple[Item, ...]:
         pooled(load.achieved_rps, [block.achieved_rps for block in blocks]),
         Item(number(load.goodput_rps)),
         pooled(load.cpu_ms_per_request, [block.cpu_ms_per_request for block in blocks], "no CPU account of the server"),
-        Item(f"{load.requests:,}"),
-        Item(f"{load.errors:,}"),
+        Item(f"{load.requests:,} / {load.errors:,}"),
         gates(load.gates, load.valid),
     )
 
