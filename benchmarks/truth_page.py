@@ -36,12 +36,12 @@ _PARTS = """
   them by interleaved blocks of 0.1 s, more and shorter ones than those of a run (`block_s` and `rounds` there),
   with a run's design, gates and verdicts. In d one of the two costs 5 % more CPU per request, all of the request
   counted: how much more it has to burn for that is measured beforehand, in interleaved blocks too. Which is started
-  first, and which is listed and warmed up first, goes by turns over the trials. Rows whose options below name no
-  copies are of before: one start of each, and the 5 % weighed by two single windows.
+  first, and which is listed and warmed up first, goes by turns over the trials.
 - **e**: what the generator itself costs, and how late it sends; its ceiling beside that of Locust's FastHttpUser.
 - **f**: the server takes 5 ms for each request, strictly one after another. Its ceiling is what it measured of itself:
   requests by the seconds it was busy. Arrivals are constant, since only then it is the highest rate that holds a bound
-  on latency; Poisson arrivals queue below it.
+  on latency; Poisson arrivals queue below it. The five searches start at five fixed rates: where each trial comes out
+  as before, which constant arrivals nearly ensure, they try the same rates and find the same figures from run to run.
 """
 
 
