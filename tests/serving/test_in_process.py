@@ -24,6 +24,9 @@ from tests.serving.conftest import Artifacts
 from tests.serving.test_runtimes import COMPUTING
 
 NUMERIC = sorted(NUMBERS)
+READ_ALIKE = {"litert", "savedmodel_xla", "torchscript_script"}
+LOADERS = [(form, runtime) for form, runtime in COMPUTING if form not in READ_ALIKE]
+"""One format for each way that a runtime loads; `test_runtimes` serves them all."""
 NO_COMPILER = shutil.which("g++") is None
 
 ECHOES = [
@@ -70,7 +73,7 @@ def test_a_datatype_that_a_runtime_lacks_fails_at_load(runtime: str, dtype: str,
         runtimes.load(runtime, tmp_path, verify(tmp_path), 1)
 
 
-@pytest.mark.parametrize(("form", "runtime"), COMPUTING)
+@pytest.mark.parametrize(("form", "runtime"), LOADERS)
 def test_a_manifest_with_another_datatype_or_name_fails_at_load(
     form: str, runtime: str, artifacts: Artifacts, tmp_path: Path
 ) -> None:
@@ -124,7 +127,7 @@ def test_bytes_that_onnxruntime_cannot_take_are_the_requests_fault(tmp_path: Pat
         loaded.infer({"in_object": np.array([b"\xff"], object)})
 
 
-@pytest.mark.parametrize(("form", "runtime"), COMPUTING)
+@pytest.mark.parametrize(("form", "runtime"), LOADERS)
 def test_answers_stay_what_they_were_and_inputs_too(form: str, runtime: str, artifacts: Artifacts) -> None:
     fresh.call(_answers_stay, runtime, artifacts(form))
 
@@ -199,7 +202,7 @@ def _cpu_s_by_thread() -> dict[int, float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("form", "runtime"), COMPUTING)
+@pytest.mark.parametrize(("form", "runtime"), LOADERS)
 def test_loading_again_and_again_keeps_no_memory_threads_or_files(
     form: str, runtime: str, artifacts: Artifacts
 ) -> None:
@@ -232,7 +235,7 @@ def _reloaded(runtime: str, folder: Path) -> tuple[int, int, int]:
     return grown_bytes, more_threads, more_files
 
 
-@pytest.mark.parametrize(("form", "runtime"), COMPUTING)
+@pytest.mark.parametrize(("form", "runtime"), LOADERS)
 def test_two_versions_stand_side_by_side_and_one_goes(form: str, runtime: str, artifacts: Artifacts) -> None:
     fresh.call(_side_by_side, runtime, artifacts(form))
 
