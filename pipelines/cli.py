@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.endings import FAILED, INTERRUPTED, reporting, stoppable
 from pipelines.errors import BadInput
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 WIDEST = 1000
 """Columns."""
 
@@ -51,9 +48,9 @@ def run(
     from pipelines import run as runs
 
     console = Console()
-    with _reporting(console):
+    with reporting(console):
         asked = experiments.load(experiment)
-        with _stoppable(console):
+        with stoppable(console):
             begin = runs.resume if resume else runs.start
             folder, results = begin(asked, engine, out, console)
         cells = [cell for cell in results.cells if cell.status != "skipped"]
@@ -78,7 +75,7 @@ def plan(experiment: ExperimentArgument = "default") -> None:
     from pipelines.run import check
 
     console = Console()
-    with _reporting(console):
+    with reporting(console):
         asked = experiments.load(experiment)
         planned = make_plan(asked, discover())
         for cell in planned.cells:
@@ -102,7 +99,7 @@ def report(run: Annotated[str, typer.Argument(help="Folder of a run, or its id b
     from pipelines import results, store
 
     console = Console()
-    with _reporting(console):
+    with reporting(console):
         folder = store.find(run)
         try:
             text = folder.results.read_text()
@@ -121,7 +118,7 @@ def list_(
     from pipelines.listing import KINDS, rows
 
     console = Console()
-    with _reporting(console):
+    with reporting(console):
         if kind not in KINDS:
             raise BadInput(f"unknown kind {kind!r}; known: {', '.join(KINDS)}")
         header, found = rows(kind)
@@ -148,7 +145,7 @@ def doctor(
     from pipelines.doctor import examine
 
     console = Console()
-    with _reporting(console):
+    with reporting(console):
         if measure:
             _measure_machine(console, seconds)
             return
@@ -226,7 +223,7 @@ def load(  # noqa: PLR0913, PLR0917 - one for each flag
     from pipelines.targets import Targets
 
     console = Console()
-    with _reporting(console, f"interrupted: what was measured until then, if anything was, is in {out / 'latest'}"):
+    with reporting(console, f"interrupted: what was measured until then, if anything was, is in {out / 'latest'}"):
         asked = load_options.asked(
             load_options.Arrivals(rate, poisson, users, think, ramp, burst, replay),
             load_options.Length(duration, rounds, block, budget, warmup),
@@ -237,7 +234,7 @@ def load(  # noqa: PLR0913, PLR0917 - one for each flag
             seed=seed,
         )
         targets = Targets(tuple(urls), protocol, tuple(model or ()), tuple(pid or ()), payloads, tuple(dim or ()))
-        with _stoppable(console):
+        with stoppable(console):
             folder, results = measure(targets, asked, out, console)
         load_table.show(results, console)
         console.print(f"report: {folder.path / reports.HTML}", highlight=False, soft_wrap=True)
@@ -257,9 +254,9 @@ def serve(
     from serving.errors import DidNotStart, ServerGone
 
     console = Console()
-    with _reporting(console):
+    with reporting(console):
         try:
-            with _stoppable(console, "stopping: removing the server"):
+            with stoppable(console, "stopping: removing the server"):
                 stay(cell, engine, console)
         except KeyboardInterrupt:
             return
@@ -297,13 +294,13 @@ def export(  # noqa: PLR0913, PLR0917 - one for each flag
 
     asked = Selection(names(models), names(frameworks), names(formats), names(variants))
     console = Console()
-    with _reporting(console, "interrupted: what was observed is kept; the same command goes on from there"):
+    with reporting(console, "interrupted: what was observed is kept; the same command goes on from there"):
         if (cell is None) != matrix or (cell and asked != Selection()):
             raise BadInput("expected either one MODEL/FRAMEWORK/FORMAT/VARIANT, or --matrix with what to select of it")
         if cell and out:
             raise BadInput("--out is the map's folder; a cell's artifact is in the cache, where the command says")
         settings = command.Settings(jobs if jobs is not None else len(usable_cpus()), timeout, refresh)
-        with _stoppable(console, "stopping: ending the exports that run"):
+        with stoppable(console, "stopping: ending the exports that run"):
             if cell:
                 bad = command.single(cell, settings, console).outcome != "ok"
             else:
@@ -323,7 +320,7 @@ def worker(
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with _reporting(console):
+    with reporting(console):
         usable = usable_cpus()
         chosen = [int(cpu) if cpu.isdecimal() else -1 for cpu in cpus.split(",")] if cpus else usable
         if not set(chosen) <= set(usable):
@@ -344,7 +341,7 @@ def _measure_machine(console: Console, seconds: float) -> None:
 
     if not 90 <= seconds <= 3600:
         raise BadInput(f"--seconds: expected 90 to 3600, found {seconds:g}")
-    with _stoppable(console, "stopping: removing what was started"):
+    with stoppable(console, "stopping: removing what was started"):
         try:
             found = self_calibration.calibrate_machine(seconds, say)
         except Spoiled as exc:
@@ -355,48 +352,3 @@ def _measure_machine(console: Console, seconds: float) -> None:
         say(line)
     if faults:
         raise typer.Exit(FAILED)
-
-
-@contextlib.contextmanager
-def _reporting(
-    console: Console,
-    interrupted: str = "interrupted: what is finished is saved; the same command with --resume continues",
-) -> Iterator[None]:
-    """What the user can mend becomes one line on standard error and its exit status; all else keeps its traceback."""
-    from loadtests.errors import LoadTestError
-    from models.errors import ModelError
-    from serving.errors import ServingError
-
-    errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    try:
-        yield
-    except (BadInput, ModelError, LoadTestError, ServingError) as exc:
-        errors.print("error: " + " ".join(str(exc).split()))
-        raise typer.Exit(BAD_INPUT) from exc
-    except KeyboardInterrupt as exc:
-        console.print(interrupted)
-        raise typer.Exit(INTERRUPTED) from exc
-
-
-@contextlib.contextmanager
-def _stoppable(
-    console: Console, saying: str = "stopping: saving what is finished, removing what was started"
-) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM ends the run in good order; a second one does not cut its tidying short."""
-    stopping = False
-
-    def stop(_signum: int, _frame: FrameType | None) -> None:
-        nonlocal stopping
-        if stopping:
-            console.print("still tidying up: containers and processes of this run are being removed")
-            return
-        stopping = True
-        console.print(saying)
-        raise KeyboardInterrupt
-
-    before = {signum: signal.signal(signum, stop) for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)

@@ -137,9 +137,9 @@ class Slo:
 class Generators:
     """Who sends the requests: processes here, and on other hosts, which come to `listen` (HOST:PORT)."""
 
-    workers: int = 1
-    remote_workers: int = 0
-    listen: str = "127.0.0.1:5557"
+    workers: int
+    remote_workers: int
+    listen: str
 
 
 def asked(

@@ -23,6 +23,7 @@ from loadtests.block import Block, Closed, ErrorKind, Open, Replay
 from loadtests.errors import GeneratorError
 from loadtests.launch import Generator
 from loadtests.worker import check_reachable
+from serving.engines.launch import free_port
 from tests.loadtests.joining import by_hand
 
 CPUS = sorted(os.sched_getaffinity(0))
@@ -161,7 +162,7 @@ def test_a_killed_host_takes_master_and_workers_with_it(tmp_path: Path) -> None:
 def test_a_worker_started_by_hand_joins_and_waits_for_the_next_run(
     tmp_path: Path, block: MakeBlock, fast_server: str
 ) -> None:
-    listen = f"127.0.0.1:{_free_port()}"
+    listen = f"127.0.0.1:{free_port()}"
     said: list[str] = []
     with by_hand(listen, CPUS[-1], tmp_path / "by_hand.log"):
         for _ in range(2):
@@ -181,7 +182,7 @@ def test_workers_that_do_not_come_are_named_as_missing(
     tmp_path: Path, block: MakeBlock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launch, "JOIN_S", 0.5)
-    listen = f"127.0.0.1:{_free_port()}"
+    listen = f"127.0.0.1:{free_port()}"
     with (
         Generator(tuple(CPUS[-1:]), tmp_path / "generator.log", 1, 2, listen, lambda _: None) as generator,
         pytest.raises(GeneratorError, match=r"for 3 workers, 2 of them on other hosts; came: worker 1 \(pid \d+\)$"),
@@ -196,7 +197,7 @@ def test_a_worker_of_another_version_is_refused_on_both_sides(tmp_path: Path, bl
 
     shutil.copytree(ROOT / "loadtests", tmp_path / "loadtests", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "loadtests" / "newer.py").write_text("")
-    listen = f"127.0.0.1:{_free_port()}"
+    listen = f"127.0.0.1:{free_port()}"
     code = "import sys; from loadtests.join import serve; serve(sys.argv[1], (int(sys.argv[2]),), print)"
     arguments = [sys.executable, "-c", code, listen, str(CPUS[-1])]
     with (
@@ -255,7 +256,7 @@ def test_error_kinds_are_merged_most_frequent_first() -> None:
 
 
 def test_another_hosts_loopback_needs_its_port_forwarded() -> None:
-    url = f"http://127.0.0.1:{_free_port()}"
+    url = f"http://127.0.0.1:{free_port()}"
     check_reachable(url, same_host=True)
     with pytest.raises(GeneratorError, match="forward the port"):
         check_reachable(url, same_host=False)
@@ -264,8 +265,3 @@ def test_another_hosts_loopback_needs_its_port_forwarded() -> None:
 def _workers(generator: Generator) -> list[psutil.Process]:
     assert generator._process is not None
     return psutil.Process(generator._process.pid).children()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
