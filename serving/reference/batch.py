@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import accumulate
 
 import numpy as np
 
 from serving.reference.artifact import Manifest
+from serving.reference.job import Job, Kind
 from serving.reference.runtimes import Arrays
-
-Kind = tuple[tuple[int, ...], ...]
-"""What two requests must share to be computed together: the shapes of their inputs without the batch axis."""
 
 
 def has_batch_axis(manifest: Manifest) -> bool:
@@ -29,6 +28,26 @@ def kind(manifest: Manifest, inputs: Arrays) -> Kind:
 
 def rows(manifest: Manifest, inputs: Arrays) -> int:
     return int(inputs[manifest.inputs[0].name].shape[0])
+
+
+def matching(waiting: Iterable[Job], most_rows: int) -> tuple[list[Job], bool]:
+    """The oldest job that is alive, those of its kind that fit beside it, and the dead, to be dropped with them.
+
+    Also whether one more request could make it fuller: at least two go together, and none had to stay behind.
+    """
+    batch: list[Job] = []
+    alive: list[Job] = []
+    room, left_behind = most_rows, False
+    for job in waiting:
+        if job.done():
+            batch.append(job)
+        elif not alive or (job.kind == alive[0].kind and job.rows <= room):
+            batch.append(job)
+            alive.append(job)
+            room -= job.rows
+        else:
+            left_behind = True
+    return batch, len(alive) > 1 and room > 0 and not left_behind
 
 
 def merge(requests: list[Arrays]) -> Arrays:

@@ -12,9 +12,6 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
-from http import HTTPStatus
-from typing import Any
 
 from serving.reference import log
 from serving.reference.errors import RequestError, unavailable
@@ -25,9 +22,6 @@ LINGER_S = 1.0
 JOIN_BYTES = 32 * 1024
 """Up to this size it is cheaper to copy a response into one piece than to hand the pieces to the kernel."""
 
-_KEEPING = b"%b%bcontent-length: %d\r\n\r\n"
-_CLOSING = b"%b%bcontent-length: %d\r\nconnection: close\r\n\r\n"
-_STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 
 Application = Callable[[Exchange], Reply | Pending]
 
@@ -51,18 +45,17 @@ class Connection(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport = None  # type: ignore[assignment]  # set before anything else is called
         self._reader = Reader(shared.limits, self._take, self._invite)
-        self._feeding = False
         self._reading = self._writable = True
         self._unsent_bytes = 0
         self._waiting: deque[Exchange | RequestError] = deque()
-        self._answer: Coming | None = None
+        self._pending: tuple[Exchange, Pending] | None = None
         self.last_active = self._loop.time()
 
     @property
     def busy(self) -> bool:
         """Whether a request is being read or answered."""
         reader = self._reader
-        return reader.in_head or reader.in_body or self._answer is not None or bool(self._waiting)
+        return reader.in_head or reader.in_body or self._pending is not None or bool(self._waiting)
 
     # -- what asyncio calls
 
@@ -76,18 +69,15 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 — asyncio's signature
         self._shared.connections.discard(self)
         self._waiting.clear()
-        if self._answer is not None:
-            self._answer.cancel()  # nobody is there to read it: the worker drops the job when its turn comes
+        if self._pending is not None:
+            self._pending[1].answer.cancel()  # nobody is there to read it: the worker drops the job when its turn comes
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 — asyncio's signature
         return self._reader.buffer()
 
     def buffer_updated(self, nbytes: int) -> None:
         self.last_active = now = self._loop.time()
-        self._feeding = True
         self._reader.feed(nbytes, now)
-        self._feeding = False
-        self._advance()
 
     def pause_writing(self) -> None:
         self._writable = False  # a client that does not read its answers asks no more questions
@@ -103,13 +93,15 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.write(interim)
 
     def _take(self, item: Exchange | RequestError) -> None:
-        self._waiting.append(item)
-        if not self._feeding:
+        if self._pending is None and self._writable and not self._waiting:
+            self._handle(item)
+        else:
+            self._waiting.append(item)
             self._advance()
 
     def _advance(self) -> None:
         """Handle what waits up to the first that is answered later; more is read only when nothing waits."""
-        while self._waiting and self._answer is None and self._writable:
+        while self._waiting and self._pending is None and self._writable:
             self._handle(self._waiting.popleft())
         read = self._writable and not self._waiting
         if read != self._reading and not self._transport.is_closing():
@@ -125,36 +117,38 @@ class Connection(asyncio.BufferedProtocol):
         except Exception as exc:
             reply = _failure(item, exc)
         if isinstance(reply, Pending):
-            self._answer = reply.answer  # before the callback, which may be called at once
-            reply.answer.add_done_callback(partial(self._answered, item, reply.encode))
+            self._pending = item, reply  # before the callback, which may be called at once
+            reply.answer.add_done_callback(self._answered)
         else:
             self._write(item, reply)
 
-    def _answered(self, exchange: Exchange, encode: Callable[[Any], Reply], answer: Coming) -> None:
-        self._answer = None
-        if answer.cancelled():
+    def _answered(self, answer: Coming) -> None:
+        if self._pending is None:
             return
+        exchange, pending = self._pending
+        self._pending = None
         try:
-            reply = encode(answer.result())
+            reply = pending.encode(answer.result())
+        except asyncio.CancelledError:
+            return
         except Exception as exc:
             reply = _failure(exchange, exc)
         self._write(exchange, reply)
-        self._advance()
+        if self._waiting:
+            self._advance()
 
     def _write(self, exchange: Exchange | None, reply: Reply) -> None:
-        status, headers, body = reply
+        status, head, body, length = reply
         if self._transport.is_closing():
             return
-        length = sum(map(len, body))
         close = exchange is None or not exchange.head.keep_alive or (self._shared.draining and self._is_last())
-        head = _CLOSING if close else _KEEPING
-        head = head % (_STATUS[status], headers, length)
+        end = b"connection: close\r\n\r\n" if close else b"\r\n"
         if exchange is not None and exchange.head.method == b"HEAD":
             body = []
         if length <= JOIN_BYTES:
-            self._transport.write(b"".join((head, *body)))
+            self._transport.write(b"".join((head, end, *body)))
         else:
-            self._transport.writelines([head, *body])
+            self._transport.writelines([head, end, *body])
         if self._shared.access_log and exchange is not None:
             asked = exchange.head
             log.write("info", "request", method=asked.method.decode(), path=asked.path, status=status)

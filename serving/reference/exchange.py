@@ -5,22 +5,35 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import orjson
 
-from serving.reference.answer import Answer
 from serving.reference.errors import RequestError
+from serving.reference.job import Job
 
 JSON = b"content-type: application/json\r\n"
 READ = (b"GET", b"HEAD")
+_STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 ALIGNED = 16
 """Bytes; what memory of its own begins on, and more than any datatype asks for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a request for inference asks for in its head."""
+
+    model: str
+    version: str
+    """Empty: the newest."""
+    json_bytes: int | None
+    """Of the body, before binary tensors; None: all of it."""
+
+
 @dataclass(slots=True, eq=False)
 class Head:
-    """What a request says before its body. Not to be changed: requests with the same head share it."""
+    """What a request says before its body. Requests with the same head share it, and what is found out about it."""
 
     method: bytes
     path: str
@@ -31,6 +44,8 @@ class Head:
     """Of the body as announced, in bytes; 0 where nothing is."""
     pad: int = 0
     """So many bytes before the body put the binary tensors behind its JSON on a multiple of `ALIGNED` bytes."""
+    target: Target | None = None
+    """Found out by the routes; None before, and for what is no inference."""
 
     def only(self, *methods: bytes) -> None:
         """Raise `RequestError` (405) for another method."""
@@ -48,11 +63,11 @@ class Exchange:
     body: memoryview
 
 
-Reply = tuple[int, bytes, list[bytes | memoryview]]
-"""Status, header lines without the length, and the parts of the body."""
+Reply = tuple[int, bytes, list[bytes | memoryview], int]
+"""Status, the lines of the head up to the empty one, the parts of the body, and their length in bytes."""
 
 
-Coming = Answer | asyncio.Future[Any]
+Coming = Job | asyncio.Future[Any]
 
 
 @dataclass(slots=True)
@@ -63,12 +78,18 @@ class Pending:
     encode: Callable[[Any], Reply]
 
 
+def reply(status: int, headers: bytes, body: list[bytes | memoryview]) -> Reply:
+    """What goes out with these header lines."""
+    length = sum(map(len, body))
+    return status, b"%b%bcontent-length: %d\r\n" % (_STATUS[status], headers, length), body, length
+
+
 def page(document: object) -> Reply:
     """A JSON document with status 200."""
-    return 200, JSON, [orjson.dumps(document)]
+    return reply(200, JSON, [orjson.dumps(document)])
 
 
 def refusal(error: RequestError) -> Reply:
     """The error as the protocols want it: its status, and one line in JSON."""
     headers = b"".join(f"{name}: {value}\r\n".encode() for name, value in error.headers.items())
-    return error.status, JSON + headers, [orjson.dumps({"error": error.reason})]
+    return reply(error.status, JSON + headers, [orjson.dumps({"error": error.reason})])

@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from serving.reference.exchange import Reply
+from serving.reference.exchange import Reply, reply
 from serving.reference.model import Model
 from serving.reference.statistics import REASONS, Histogram
 
@@ -27,7 +27,7 @@ class Metrics(Collector):
 
     def reply(self) -> Reply:
         """The text exposition format."""
-        return 200, f"content-type: {CONTENT_TYPE_LATEST}\r\n".encode(), [generate_latest(self._registry)]
+        return reply(200, f"content-type: {CONTENT_TYPE_LATEST}\r\n".encode(), [generate_latest(self._registry)])
 
     def collect(self) -> Iterator[Metric]:
         """Called by the library for each exposition."""
@@ -39,7 +39,7 @@ class Metrics(Collector):
         inference = HistogramMetricFamily("inference_seconds", "One execution of the runtime", labels=LABELS)
         batch = HistogramMetricFamily("batch_rows", "Rows of one execution", labels=LABELS)
         for model in self._models():
-            labels, found = (model.name, model.version), model.statistics
+            labels, found = (model.name, model.version), model.statistics.counts
             requests.add_metric(labels, found.success.count + found.fail.count)
             errors.add_metric(labels, found.fail.count)
             for reason in REASONS:

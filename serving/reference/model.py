@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from serving.reference import batch, log, runtimes
-from serving.reference.answer import Answer
 from serving.reference.artifact import ArtifactError, Manifest, verify
 from serving.reference.config import Config
 from serving.reference.datatypes import NUMPY, WIRE
 from serving.reference.errors import RequestError
+from serving.reference.job import Job
 from serving.reference.memo import Memo
 from serving.reference.request import Asked
 from serving.reference.response import Encoder
@@ -66,6 +66,7 @@ class Model:
         self._accepted: Memo[Asked, bool] = Memo()
         self._validator = Validator(loaded.manifest)
         self._runtime = loaded.runtime
+        self._timeout_s = config.default_timeout_us / 1e6
         self._worker = Worker(self._infer, config, statistics)
 
     @property
@@ -79,7 +80,7 @@ class Model:
         outputs: Iterable[str] | None = None,
         timeout_s: float = 0.0,
         shared: Asked | None = None,
-    ) -> Answer:
+    ) -> Job:
         """All outputs, to come; `outputs` are those that were asked for, None is all.
 
         Requests that share `shared` have the same names, dtypes and shapes: only the first of them is checked.
@@ -91,7 +92,7 @@ class Model:
             self._validator.check(inputs, outputs)
             if shared is not None:
                 self._accepted.keep(shared, True)
-        timeout_s = timeout_s or self.config.default_timeout_us / 1e6
+        timeout_s = timeout_s or self._timeout_s
         if not self.batches:
             return self._worker.submit(inputs, 1, None, timeout_s)
         rows = batch.rows(self.manifest, inputs)

@@ -55,7 +55,7 @@ def statistics(models: list[Model]) -> dict[str, Any]:
 
 
 def _statistics(model: Model) -> dict[str, Any]:
-    found = model.statistics
+    found = model.statistics.counts
     times = {"success": found.success, "fail": found.fail, "queue": found.queue, "compute_infer": found.compute}
     return {
         "name": model.name,

@@ -59,6 +59,7 @@ class Reader:
         self._head_bytes = 0
         self._body_apart = False
         self._read: bytes | None = None  # the head as it was read, where it may be kept
+        self._last: tuple[bytes, Head] | None = None
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._body = bytearray()
@@ -85,6 +86,8 @@ class Reader:
 
     def refuse(self, error: RequestError) -> None:
         """What the client still sends is not looked at."""
+        if self.refused:
+            return
         self.refused, self.in_head, self.in_body, self._direct = True, False, False, None
         self._take(error)
 
@@ -96,14 +99,20 @@ class Reader:
     def _known(self, nbytes: int) -> bool:
         """Take a request whose head was parsed before; False where it was not, or where another request follows."""
         self._read = None
-        start = _SHARED.find(_END, 0, min(nbytes, MAX_KEY_BYTES)) + len(_END)
-        if start < len(_END):
-            return False
-        text = bytes(_VIEW[:start])
-        head = _HEADS.get(text)
-        if head is None:
-            self._read = text
-            return False
+        if self._last is not None and _SHARED.startswith(self._last[0], 0, nbytes):  # it ends where a head ends
+            text, head = self._last
+            start = len(text)
+        else:
+            start = _SHARED.find(_END, 0, min(nbytes, MAX_KEY_BYTES)) + len(_END)
+            if start < len(_END):
+                return False
+            text = bytes(_VIEW[:start])
+            known = _HEADS.get(text)
+            if known is None:
+                self._read = text
+                return False
+            head = known
+            self._last = text, head
         if start + head.length < nbytes or head.length > self._limits.body_bytes:
             return False
         if start + head.length == nbytes:

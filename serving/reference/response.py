@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 import orjson
 
 from serving.reference.datatypes import DATATYPE, to_bytes, to_json
-from serving.reference.exchange import JSON, Reply
+from serving.reference.exchange import JSON, Reply, reply
 from serving.reference.memo import Memo
 from serving.reference.request import Asked, Request
 from serving.reference.runtimes import Arrays
 
 _BINARY = "content-type: application/octet-stream\r\ninference-header-content-length: %d\r\n"
+_LAYOUT = attrgetter("shape", "dtype")
 
 
 class Encoder:
@@ -20,7 +22,7 @@ class Encoder:
 
     def __init__(self, name: str, version: str) -> None:
         self._fields = {"model_name": name, "model_version": version}
-        self._known: Memo[tuple[object, ...], tuple[list[str], bytes, bytes]] = Memo()
+        self._known: Memo[tuple[object, ...], tuple[list[str], bytes, bytes, int]] = Memo()
 
     def encode(self, request: Request, outputs: Arrays) -> Reply:
         """Plain JSON where no tensor is binary; NaN and Inf are null there, as JSON has neither.
@@ -30,16 +32,17 @@ class Encoder:
         if not request.shared:
             return self._encode(request.asked, outputs)[1]
         # The JSON says names, dtypes and shapes only: where those are the same, so is it.
-        key = (request.asked, *[(array.shape, array.dtype) for array in outputs.values()])
+        key = (request.asked, *map(_LAYOUT, outputs.values()))
         known = self._known.get(key)
         if known is None:
-            names, reply = self._encode(request.asked, outputs)
+            names, found = self._encode(request.asked, outputs)
+            _, head, parts, length = found
             sized = all(array.dtype.kind != "O" for array in outputs.values())  # that of BYTES depends on the values
-            if sized and len(reply[2]) == 1 + len(names):  # all of them are binary
-                self._known.keep(key, (names, reply[1], bytes(reply[2][0])))
-            return reply
-        names, headers, text = known
-        return 200, headers, [text, *[to_bytes(outputs[name]) for name in names]]
+            if sized and len(parts) == 1 + len(names):  # all of them are binary
+                self._known.keep(key, (names, head, bytes(parts[0]), length))
+            return found
+        names, head, text, length = known
+        return 200, head, [text, *[to_bytes(outputs[name]) for name in names]], length
 
     def _encode(self, asked: Asked, outputs: Arrays) -> tuple[list[str], Reply]:
         wanted = asked.outputs if asked.outputs is not None else dict.fromkeys(outputs, asked.binary_output)
@@ -60,4 +63,4 @@ class Encoder:
             fields["id"] = asked.id
         body[0] = text = orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)
         headers = JSON if len(body) == 1 else (_BINARY % len(text)).encode()
-        return list(wanted), (200, headers, body)
+        return list(wanted), reply(200, headers, body)

@@ -13,8 +13,7 @@ import orjson
 
 from serving.reference import pages, tfs_rest
 from serving.reference.errors import RequestError, unavailable
-from serving.reference.exchange import JSON, READ, Exchange, Pending, Reply, page
-from serving.reference.memo import MAX_KEY_BYTES, Memo
+from serving.reference.exchange import JSON, READ, Exchange, Pending, Reply, Target, page, reply
 from serving.reference.metrics import Metrics
 from serving.reference.repository import Repository
 from serving.reference.request import decode, header_length
@@ -28,43 +27,37 @@ class Routes:
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._metrics = Metrics(repository.models)
-        self._openapi: Reply = 200, JSON, [OPENAPI.read_bytes()]
-        self._targets: Memo[str, tuple[str, str]] = Memo()
+        self._openapi = reply(200, JSON, [OPENAPI.read_bytes()])
         self.ready = True
         """Turned false when the server drains."""
 
-    def __call__(self, exchange: Exchange) -> Reply | Pending:
-        target = self._targets.get(exchange.head.path)
+    def respond(self, exchange: Exchange) -> Reply | Pending:
+        """Raises `RequestError` for what is refused."""
+        target = exchange.head.target
         if target is not None:
-            return self._infer(exchange, *target)
+            return self._infer(exchange, target)
         parts = exchange.head.path.split("/")
         if "%" in exchange.head.path:
             parts = [unquote(part) for part in parts]  # not before: a name may hold a slash
         match parts:
             case ["", "v2", "models", name, "infer"]:
-                return self._infer(exchange, *self._target(exchange, name, ""))
+                return self._infer(exchange, _target(exchange, name))
             case ["", "v2", "models", name, "versions", version, "infer"] if version:
-                return self._infer(exchange, *self._target(exchange, name, version))
+                return self._infer(exchange, _target(exchange, name, version))
             case ["", "v2", "repository", *rest]:
                 return self._change(exchange, rest)
             case ["", "v1", "models", *rest]:
                 return tfs_rest.respond(exchange, self._repository, rest)
-        reply = self._get(parts)
+        found = self._get(parts)
         exchange.head.only(*READ)
-        return reply
+        return found
 
-    def _target(self, exchange: Exchange, name: str, version: str) -> tuple[str, str]:
-        path = exchange.head.path
-        return self._targets.keep(path, (name, version)) if len(path) <= MAX_KEY_BYTES else (name, version)
-
-    def _infer(self, exchange: Exchange, name: str, version: str) -> Pending:
-        exchange.head.only(b"POST")
-        model = self._repository.model(name, version)
-        length = header_length(exchange.head.headers.get(b"inference-header-content-length"))
-        request = decode(exchange.body, length)
+    def _infer(self, exchange: Exchange, target: Target) -> Pending:
+        model = self._repository.model(target.model, target.version)
+        request = decode(exchange.body, target.json_bytes)
         asked = request.asked
-        answer = model.submit(request.inputs, asked.outputs, asked.timeout_s, asked if request.shared else None)
-        return Pending(answer, partial(model.encoder.encode, request))
+        job = model.submit(request.inputs, asked.outputs, asked.timeout_s, asked if request.shared else None)
+        return Pending(job, partial(model.encoder.encode, request))
 
     def _change(self, exchange: Exchange, parts: list[str]) -> Reply | Pending:
         match parts:
@@ -122,6 +115,13 @@ class Routes:
             case ["stats"]:
                 return page(pages.statistics([model] if version else self._repository.versions(name)))
         raise _unknown("/".join(rest), f" below model {name!r}")
+
+
+def _target(exchange: Exchange, name: str, version: str = "") -> Target:
+    exchange.head.only(b"POST")
+    json_bytes = header_length(exchange.head.headers.get(b"inference-header-content-length"))
+    exchange.head.target = Target(name, version, json_bytes)
+    return exchange.head.target
 
 
 def _later(change: Coroutine[Any, Any, None]) -> Pending:

@@ -52,7 +52,7 @@ async def serve(source: Source, load: Load, settings: Settings) -> bool:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
     routes = Routes(repository)
-    shared = Shared(routes, settings.limits, settings.access_log)
+    shared = Shared(routes.respond, settings.limits, settings.access_log)
     http = await loop.create_server(lambda: Connection(shared), sock=settings.listener, backlog=1024)
     if grpc:
         await _start(grpc, settings, repository, lambda: routes.ready)

@@ -18,7 +18,7 @@ import orjson
 from serving.reference.artifact import Tensor
 from serving.reference.datatypes import WIRE, Array, from_json, objects, shaped
 from serving.reference.errors import RequestError
-from serving.reference.exchange import JSON, READ, Exchange, Pending, Reply, page
+from serving.reference.exchange import JSON, READ, Exchange, Pending, Reply, page, reply
 from serving.reference.model import Model
 from serving.reference.repository import Repository
 from serving.reference.runtimes import Arrays
@@ -139,7 +139,8 @@ def _encode(in_rows: bool, outputs: Arrays) -> Reply:
         value = [dict(zip(plain, row, strict=True)) for row in zip(*plain.values(), strict=True)]
     document = {"predictions" if in_rows else "outputs": value}
     # orjson asks for help with objects, with arrays that are not contiguous, and with numbers that are C's long long.
-    return 200, JSON, [orjson.dumps(document, default=methodcaller("tolist"), option=orjson.OPT_SERIALIZE_NUMPY)]
+    text = orjson.dumps(document, default=methodcaller("tolist"), option=orjson.OPT_SERIALIZE_NUMPY)
+    return reply(200, JSON, [text])
 
 
 def _texts(name: str, array: Array) -> Array:

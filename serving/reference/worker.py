@@ -9,13 +9,12 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from time import perf_counter_ns
 
-from serving.reference.answer import Answer
-from serving.reference.batch import Kind, merge, split
+from serving.reference.batch import matching, merge, split
 from serving.reference.config import Config
 from serving.reference.errors import RequestError, overloaded, unavailable
+from serving.reference.job import Job, Kind
 from serving.reference.runtimes import Arrays
 from serving.reference.statistics import Statistics
 
@@ -23,46 +22,31 @@ CLIENTS = 64
 """So many may wait however long it takes: a pool of clients that wait for their answers is no overload."""
 CALM_NS = 1_000_000_000
 """An overload is over when nobody was refused for so long."""
-TOGETHER_NS = 100_000
-"""A runtime that takes less is answered for several requests at once, so that the event loop is woken once for them."""
-ATTEND_S = 0.0002
+QUICK_NS = 100_000
+"""A model that takes less for a request is quick: what changing threads costs matters more than who goes first."""
+TOGETHER_NS = 200_000
+"""So many nanoseconds of a quick model's requests are answered at once, and the event loop is woken once for them."""
+ATTEND_S = 0.0004
 """So long at most the loop waits by itself for what it handed over, where that should take less than `TOGETHER_NS`."""
 LOOK_S = 0.001
 """Should one of them take longer against expectation, the loop looks by itself so often."""
+OUTLIER = 4
+"""Times the expected duration: what takes longer counts as this."""
 FEWEST = 4
 """So many may wait under overload at least, or the thread would idle where clients do not come evenly."""
 
 
-@dataclass(slots=True, eq=False)
-class Job:
-    """One request: what goes in, how many rows of a batch it is, with which others it may be merged, and its answer."""
-
-    inputs: Arrays
-    rows: int
-    kind: Kind | None
-    """None: this one is computed by itself."""
-    answer: Answer
-    arrived_ns: int
-
-
 Outcome = Arrays | Exception
 
-
-@dataclass(slots=True, eq=False)
-class Execution:
-    """What the thread did with one batch. `outcomes` are of the jobs in `computed`; the others were done already."""
-
-    batch: list[Job]
-    computed: list[Job]
-    outcomes: list[Outcome]
-    started_ns: int
-    ended_ns: int
+Execution = tuple[list[Job], list[Job], list[Outcome], int, int]
+"""What the thread did with one batch: those in it, those of them that it computed (the others were done already), what
+came of these, and when it started and ended, in nanoseconds of `perf_counter_ns`."""
 
 
 class Worker:
     """Takes jobs on the event loop, computes them on a thread of its own, answers on the loop again.
 
-    A job whose answer is done already (its deadline passed, its client went away) is dropped when its turn comes.
+    A job that is done already (its deadline passed, its client went away) is dropped when its turn comes.
     """
 
     def __init__(self, infer: Callable[[Arrays], Arrays], config: Config, statistics: Statistics) -> None:
@@ -89,28 +73,28 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
         self._thread.start()
 
-    def submit(self, inputs: Arrays, rows: int, kind: Kind | None, timeout_s: float) -> Answer:
-        """The answer to come; it fails with `RequestError`.
+    def submit(self, inputs: Arrays, rows: int, kind: Kind | None, timeout_s: float) -> Job:
+        """The job, whose outputs are to come; it fails with `RequestError`.
 
         Raises it at once: 429 where too many wait already, 503 where the worker was closed.
         """
         if self._closed:
             raise unavailable("this model is being unloaded")
         now_ns = perf_counter_ns()
-        waiting = self.pending - max(self._computing, 1)
-        if waiting > 0 and waiting >= self._room(now_ns):
+        waiting = self.pending - (self._computing or 1)
+        if waiting > 0 and self._is_full(waiting, now_ns):
             self._refused_ns = now_ns
-            self._statistics.refused["queue_full"] += 1
+            self._statistics.refused("queue_full")
             raise overloaded(f"{waiting} requests wait for this model already")
-        answer = Answer()
+        job = Job(inputs, rows, kind, now_ns)
         if timeout_s:
-            timer = self._loop.call_later(timeout_s, self._expire, answer, timeout_s)
-            answer.add_done_callback(lambda _: timer.cancel())
+            timer = self._loop.call_later(timeout_s, self._expire, job, timeout_s)
+            job.add_done_callback(lambda _: timer.cancel())
         self.pending += 1
-        self._arriving.append(Job(inputs, rows, kind, answer, now_ns))
-        if len(self._arriving) == 1:
+        if not self._arriving:
             self._loop.call_soon(self._hand_over)
-        return answer
+        self._arriving.append(job)
+        return job
 
     async def close(self) -> None:
         """Take no more, compute what is pending, then end the thread."""
@@ -132,45 +116,47 @@ class Worker:
             return
         expected_ns = self._each_ns * len(jobs)
         idle = self.pending == len(jobs)
-        self._attended = idle and 0 < expected_ns < TOGETHER_NS and not self._config.max_queue_delay_us
+        quick = self._each_ns < QUICK_NS and 0 < expected_ns < TOGETHER_NS
+        self._attended = idle and quick and not self._config.max_queue_delay_us
+        if self._attended and not self._told.empty():
+            self._told.get()  # of the last time, when the loop had just given up waiting
         self._queue.put(jobs)
         if self._attended:
             with suppress(queue.Empty):
                 self._told.get(timeout=ATTEND_S)
             self._attended = False
             self._finish()
-        if self.pending and self._look is None and self._each_ns < TOGETHER_NS:
+        if self.pending and self._look is None and self._each_ns < QUICK_NS:
             self._look = self._loop.call_later(LOOK_S, self._look_after)
 
     def _look_after(self) -> None:
         self._finish()
         self._look = self._loop.call_later(LOOK_S, self._look_after) if self.pending else None
 
-    def _room(self, now_ns: int) -> float:
-        """How many may wait now.
+    def _is_full(self, waiting: int, now_ns: int) -> bool:
+        """Whether no more may wait now.
 
         A full queue makes everyone slow and computes no faster. So once somebody had to be refused, the queue stays
         short: those who get in are answered soon, the others know at once. Until then clients who wait for their
         answers, and so never bring more than there are of them, are let in.
         """
         config = self._config
-        if not config.overload_wait_us or not self._each_ns:
-            return config.max_queue_size
-        soon = config.overload_wait_us * 1000 / self._each_ns
-        if now_ns - self._refused_ns < CALM_NS:
-            room = max(soon, config.max_batch_size, FEWEST)
-        else:
-            room = max(10 * soon, CLIENTS)
-        return min(room, config.max_queue_size)
+        calm = now_ns - self._refused_ns >= CALM_NS
+        if waiting >= config.max_queue_size:
+            return True
+        if waiting < (CLIENTS if calm else max(FEWEST, config.max_batch_size)) or not config.overload_wait_us:
+            return False
+        return waiting * self._each_ns >= config.overload_wait_us * 1000 * (10 if calm else 1)
 
-    def _expire(self, answer: Answer, timeout_s: float) -> None:
-        if not answer.done():
-            answer.set_exception(RequestError(504, f"not answered within its deadline of {timeout_s * 1e3:g} ms"))
-            self._statistics.refused["deadline"] += 1
+    def _expire(self, job: Job, timeout_s: float) -> None:
+        if not job.done():
+            job.set_exception(RequestError(504, f"not answered within its deadline of {timeout_s * 1e3:g} ms"))
+            self._statistics.refused("deadline")
 
     def _run(self) -> None:
         while self._step():
-            self._defer(0 < self._each_ns < TOGETHER_NS)
+            if (0 < self._each_ns < QUICK_NS) != self._deferring:
+                self._defer(not self._deferring)
 
     def _defer(self, deferring: bool) -> None:
         """Whether this thread, woken, lets the loop finish its turn first; threads of the runtime's own never do.
@@ -178,52 +164,30 @@ class Worker:
         It would else take the core only to wait for the interpreter, which the loop still holds. A slow model's thread
         must have its share of a busy core at once, as the loop has.
         """
-        if deferring != self._deferring:
-            self._deferring = deferring
-            policy = os.SCHED_BATCH if deferring else os.SCHED_OTHER
-            with suppress(OSError):
-                os.sched_setscheduler(0, policy | os.SCHED_RESET_ON_FORK, os.sched_param(0))
+        self._deferring = deferring
+        policy = os.SCHED_BATCH if deferring else os.SCHED_OTHER
+        with suppress(OSError):
+            os.sched_setscheduler(0, policy | os.SCHED_RESET_ON_FORK, os.sched_param(0))
 
     def _step(self) -> bool:
         """Compute one batch; False where the worker was closed. Nothing of it is held while the next is waited for."""
-        batch = self._next()
-        if not batch:
+        waiting = self._waiting
+        if not waiting and not self._take():
             return False
-        self._computing = len(batch)
-        alive = [job for job in batch if not job.answer.done()]
-        started_ns = perf_counter_ns()
-        outcomes = self._compute(alive) if alive else []
-        ended_ns = perf_counter_ns()
-        self._executed.append(Execution(batch, alive, outcomes, started_ns, ended_ns))
+        lone = waiting[0].kind is None
+        execution = self._alone(waiting.popleft()) if lone else self._together(self._batch())
+        self._executed.append(execution)
+        started_ns, ended_ns = execution[-2:]
         self._untold_ns = self._untold_ns or started_ns
-        quick = self._each_ns < TOGETHER_NS and ended_ns - self._untold_ns < TOGETHER_NS
-        if not (quick and self._waiting and batch[0].kind is None):
+        quick = self._each_ns < QUICK_NS and ended_ns - self._untold_ns < TOGETHER_NS
+        if not (quick and lone and waiting):
             self._untold_ns = 0
-            # Where the loop has just given up waiting it finishes by itself, and the next time it is told too early.
             if self._attended:
                 self._attended = False
                 self._told.put(None)
             else:
                 self._loop.call_soon_threadsafe(self._finish)
         return True
-
-    def _next(self) -> list[Job]:
-        """The oldest job and those that go with it; blocks until there is one. Empty where the worker was closed."""
-        waiting = self._waiting
-        if not waiting and not self._take():
-            return []
-        if waiting[0].kind is None:
-            return [waiting.popleft()]
-        while not self._queue.empty() and self._take(0):
-            pass
-        batch, may_grow = self._matching()
-        # A lone request never waits; once two go together, a third may be worth the configured delay.
-        due_ns = waiting[0].arrived_ns + self._config.max_queue_delay_us * 1000
-        while may_grow and (left_ns := due_ns - perf_counter_ns()) > 0 and self._take(left_ns / 1e9):
-            batch, may_grow = self._matching()
-        for job in batch:
-            waiting.remove(job)
-        return batch
 
     def _take(self, timeout_s: float | None = None) -> bool:
         """Move jobs from the queue to those waiting; False where none came in time, or the worker was closed."""
@@ -239,63 +203,70 @@ class Worker:
         self._waiting.extend(jobs)
         return True
 
-    def _matching(self) -> tuple[list[Job], bool]:
-        """The oldest job that is alive, those of its kind that fit beside it, and the dead, to be dropped with them.
+    def _batch(self) -> list[Job]:
+        """The oldest job and those that go with it."""
+        while not self._queue.empty() and self._take(0):
+            pass
+        waiting, most_rows = self._waiting, self._config.max_batch_size
+        batch, may_grow = matching(waiting, most_rows)
+        # A lone request never waits; once two go together, a third may be worth the configured delay.
+        due_ns = waiting[0].arrived_ns + self._config.max_queue_delay_us * 1000
+        while may_grow and (left_ns := due_ns - perf_counter_ns()) > 0 and self._take(left_ns / 1e9):
+            batch, may_grow = matching(waiting, most_rows)
+        for job in batch:
+            waiting.remove(job)
+        return batch
 
-        Also whether one more request could make it fuller: at least two go together, and none had to stay behind.
-        """
-        batch: list[Job] = []
-        alive: list[Job] = []
-        room, left_behind = self._config.max_batch_size, False
-        for job in self._waiting:
-            if job.answer.done():
-                batch.append(job)
-            elif not alive or (job.kind == alive[0].kind and job.rows <= room):
-                batch.append(job)
-                alive.append(job)
-                room -= job.rows
-            else:
-                left_behind = True
-        return batch, len(alive) > 1 and room > 0 and not left_behind
+    def _alone(self, job: Job) -> Execution:
+        self._computing = 1
+        batch = [job]
+        started_ns = perf_counter_ns()
+        if job.done():
+            return batch, [], [], started_ns, started_ns
+        outcomes = [self._outcome(job)]
+        return batch, batch, outcomes, started_ns, perf_counter_ns()
 
-    def _compute(self, jobs: list[Job]) -> list[Outcome]:
-        if len(jobs) == 1:
-            return [self._alone(jobs[0])]
+    def _together(self, batch: list[Job]) -> Execution:
+        self._computing = len(batch)
+        alive = [job for job in batch if not job.done()]
+        started_ns = perf_counter_ns()
+        outcomes = self._merged(alive) if len(alive) > 1 else [self._outcome(job) for job in alive]
+        return batch, alive, outcomes, started_ns, perf_counter_ns()
+
+    def _merged(self, jobs: list[Job]) -> list[Outcome]:
         try:
             return list(split(self._infer(merge([job.inputs for job in jobs])), [job.rows for job in jobs]))
         except Exception:  # one of them spoils the batch: the others are answered rightly
-            return [self._alone(job) for job in jobs]
+            return [self._outcome(job) for job in jobs]
 
-    def _alone(self, job: Job) -> Outcome:
+    def _outcome(self, job: Job) -> Outcome:
         try:
             return self._infer(job.inputs)
         except Exception as exc:
             return exc
 
+    def _learn(self, each_ns: float) -> None:
+        """How long a request takes: an execution that the machine interrupted tells little, several in a row do."""
+        known_ns = self._each_ns
+        self._each_ns += (min(each_ns, OUTLIER * known_ns) - known_ns) / 8 if known_ns else each_ns
+
     def _finish(self) -> None:
         while self._executed:
-            execution = self._executed.popleft()
-            self._account(execution)
-            for job, outcome in zip(execution.computed, execution.outcomes, strict=True):
-                if job.answer.done():
+            batch, computed, outcomes, started_ns, ended_ns = self._executed.popleft()
+            self.pending -= len(batch)
+            if len(computed) < len(batch):
+                self._statistics.refused("cancelled", sum(job.cancelled() for job in batch if job not in computed))
+            if not computed:
+                continue
+            self._learn((ended_ns - started_ns) / len(computed))
+            rows = computed[0].rows if len(computed) == 1 else sum(job.rows for job in computed)
+            for job, outcome in zip(computed, outcomes, strict=True):
+                failed = isinstance(outcome, Exception)
+                self._statistics.computed(job.arrived_ns, started_ns, ended_ns, rows, failed)
+                rows = 0
+                if job.done():
                     continue
                 if isinstance(outcome, Exception):
-                    job.answer.set_exception(outcome)
+                    job.set_exception(outcome)
                 else:
-                    job.answer.set_result(outcome)
-
-    def _account(self, execution: Execution) -> None:
-        self.pending -= len(execution.batch)
-        statistics, computed = self._statistics, execution.computed
-        took_ns = execution.ended_ns - execution.started_ns
-        if len(computed) < len(execution.batch):
-            statistics.refused["cancelled"] += sum(job.answer.cancelled() for job in execution.batch)
-        if not computed:
-            return
-        self._each_ns += (took_ns / len(computed) - self._each_ns) / (8 if self._each_ns else 1)
-        started_ns = execution.started_ns
-        rows = computed[0].rows if len(computed) == 1 else sum(job.rows for job in computed)
-        statistics.executed(rows, took_ns, [started_ns - job.arrived_ns for job in computed])
-        for job, outcome in zip(computed, execution.outcomes, strict=True):
-            times = statistics.fail if isinstance(outcome, Exception) else statistics.success
-            times.add(execution.ended_ns - job.arrived_ns)
+                    job.set_result(outcome)

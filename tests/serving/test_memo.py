@@ -97,6 +97,17 @@ def test_a_head_that_was_seen_before_is_answered_as_at_first(raw: bytes) -> None
     assert read(raw) == first
 
 
+@pytest.mark.parametrize("at", range(1, len(HEAD) + 2))
+def test_a_head_that_comes_again_is_not_completed_by_bytes_of_an_earlier_read(at: int) -> None:
+    whole = HEAD + b"\r\nabcd"
+    once = read(whole)[0]
+    other = GET[:-2] + b"A: b\r\n\r\n"
+    *found, (_, in_head, in_body) = read(whole, whole, whole, whole[:at])
+    assert (found, in_head, in_body) == ([once] * 3, True, False)
+    *found, state = read(whole, whole, whole, whole[:at], whole[at:], other, whole)
+    assert (found, state) == ([once] * 4 + [read(other)[0], once], (False, False, False))
+
+
 @pytest.mark.parametrize("raw", ODD.values(), ids=list(ODD))
 def test_where_the_bytes_are_cut_does_not_matter(raw: bytes) -> None:
     apart = read(*(raw[at : at + 1] for at in range(len(raw))))
@@ -213,10 +224,12 @@ def test_a_response_is_described_as_its_own_outputs_are() -> None:
     numbers = [np.ones(shape, dtype) for dtype in ("float32", "float64") for shape in ((1, 2), (2, 2), (1, 2))]
     texts = [np.array([text], object) for text in (b"a", b"bcd")]
     for array in [*numbers, *texts, *numbers]:
-        status, headers, (text, raw) = encoder.encode(Request({}, asked, shared=True), {"y": array})
+        status, headers, (text, raw), length = encoder.encode(Request({}, asked, shared=True), {"y": array})
         (tensor,) = json.loads(bytes(text))["outputs"]
         assert status == 200
         assert f"inference-header-content-length: {len(text)}\r\n".encode() in headers
+        assert f"content-length: {length}\r\n".encode() in headers
+        assert length == len(text) + len(raw)
         assert tensor["shape"] == list(array.shape)
         assert tensor["parameters"]["binary_data_size"] == len(raw)
         assert {"float32": "FP32", "float64": "FP64", "object": "BYTES"}[array.dtype.name] == tensor["datatype"]

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from serving.reference import batch, worker
-from serving.reference.answer import Answer
 from serving.reference.artifact import Manifest, Tensor
 from serving.reference.config import Config
 from serving.reference.errors import RequestError
+from serving.reference.job import Job
 from serving.reference.runtimes import Arrays
 from serving.reference.statistics import Statistics
 from serving.reference.worker import Worker
@@ -61,11 +61,11 @@ class Bench:
         self.statistics = Statistics()
         self.worker = Worker(infer, config, self.statistics)
 
-    def ask(self, value: float, rows: int = 1, width: int = 3, timeout_s: float = 0.0) -> Answer:
+    def ask(self, value: float, rows: int = 1, width: int = 3, timeout_s: float = 0.0) -> Job:
         x = np.full((rows, width), value, np.float32)
         return self.worker.submit({"x": x}, rows, ((width,),), timeout_s)
 
-    def ask_alone(self, value: float) -> Answer:
+    def ask_alone(self, value: float) -> Job:
         """One that is merged with no other."""
         return self.worker.submit({"x": np.full((1, 3), value, np.float32)}, 1, None, 0.0)
 
@@ -81,7 +81,7 @@ async def working(infer: Callable[[Arrays], Arrays], **config: int) -> AsyncIter
         await bench.worker.close()
 
 
-async def busy(bench: Bench, infer: Doubling, value: float = 100) -> Answer:
+async def busy(bench: Bench, infer: Doubling, value: float = 100) -> Job:
     """Have the thread compute until it is let go on, so that what is asked next has to wait."""
     infer.let.clear()
     answer = bench.ask(value)
@@ -167,9 +167,12 @@ async def test_only_the_thread_of_a_quick_model_lets_the_loop_go_first() -> None
             await bench.ask_alone(1)
             bench.worker._each_ns = 1000.0
         slow_s = 0.005
-        for _ in range(3):
+        for _ in range(2):  # the machine may have interrupted them: that says little of the next
             await bench.ask_alone(1)
-    assert (policies[1], policies[-1]) == (os.SCHED_BATCH, os.SCHED_OTHER)
+        assert set(policies[1:]) == {os.SCHED_BATCH}
+        for _ in range(20):
+            await bench.ask_alone(1)
+    assert policies[-1] == os.SCHED_OTHER
 
 
 @on_a_loop
@@ -182,7 +185,7 @@ async def test_what_waits_is_computed_together_and_answered_apart() -> None:
         assert await first_values(first, *answers) == [200, 2, 4, 6]
         assert [answer.result()["y"].shape for answer in answers] == [(1, 3), (2, 3), (3, 3)]
     assert infer.calls == [[100], [1, 2, 2, 3, 3, 3]]
-    assert {rows: spent.count for rows, spent in bench.statistics.batches.items()} == {1: 1, 6: 1}
+    assert {rows: spent.count for rows, spent in bench.statistics.counts.batches.items()} == {1: 1, 6: 1}
 
 
 @on_a_loop
@@ -278,7 +281,7 @@ async def test_a_bad_request_in_a_batch_fails_alone() -> None:
     assert isinstance(good, dict)
     assert isinstance(other, dict)
     assert (good["y"][0, 0], other["y"][0, 0]) == (2, 4)
-    assert (bench.statistics.success.count, bench.statistics.fail.count) == (3, 1)
+    assert (bench.statistics.counts.success.count, bench.statistics.counts.fail.count) == (3, 1)
 
 
 @on_a_loop
@@ -306,7 +309,7 @@ async def test_a_request_whose_client_is_gone_is_not_computed() -> None:
         assert await first_values(first, *answers) == [200, 4, 6]
         assert bench.worker.pending == 0
     assert infer.calls == [[100], [2, 3]]  # the dead one took no room in the batch
-    assert bench.statistics.refused == {"cancelled": 1}
+    assert bench.statistics.counts.refused == {"cancelled": 1}
 
 
 @on_a_loop
@@ -336,7 +339,7 @@ async def test_a_deadline_is_kept_while_the_runtime_computes_and_what_waits_is_d
         infer.let.set()
         assert await first_values(answer) == [6]
     assert infer.calls == [[1], [3]]
-    assert bench.statistics.refused["deadline"] == 2
+    assert bench.statistics.counts.refused["deadline"] == 2
 
 
 @on_a_loop
@@ -352,7 +355,7 @@ async def test_a_full_queue_refuses_and_takes_again_when_there_is_room() -> None
         await asyncio.gather(first, *answers)
         assert await first_values(bench.ask_alone(4)) == [8]
     assert infer.calls == [[100], [1], [2], [4]]
-    assert bench.statistics.refused["queue_full"] == 1
+    assert bench.statistics.counts.refused["queue_full"] == 1
 
 
 @on_a_loop
@@ -377,9 +380,9 @@ def _takes_5_ms(inputs: Arrays) -> Arrays:
     return {"y": inputs["x"]}
 
 
-def _fill(bench: Bench) -> list[Answer]:
+def _fill(bench: Bench) -> list[Job]:
     """Ask until one is refused; those that were taken."""
-    taken: list[Answer] = []
+    taken: list[Job] = []
     with suppress(RequestError):
         while len(taken) < 2000:
             taken.append(bench.ask_alone(len(taken)))

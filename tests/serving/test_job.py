@@ -7,14 +7,14 @@ import asyncio
 import numpy as np
 import pytest
 
-from serving.reference.answer import Answer
+from serving.reference.job import Job
 from serving.reference.errors import RequestError
 
 OUTPUTS = {"y": np.zeros(1)}
 
 
 def test_it_calls_back_at_once_and_later_ones_too() -> None:
-    answer, called = Answer(), []
+    answer, called = Job({}), []
     answer.add_done_callback(lambda found: called.append(found.result()))
     assert (answer.done(), called) == (False, [])
     answer.set_result(OUTPUTS)
@@ -24,12 +24,12 @@ def test_it_calls_back_at_once_and_later_ones_too() -> None:
 
 def test_there_is_no_result_before_its_time() -> None:
     with pytest.raises(asyncio.InvalidStateError):
-        Answer().result()
+        Job({}).result()
 
 
 def test_who_waits_gets_the_outputs_or_the_error() -> None:
     async def main() -> None:
-        good, bad = Answer(), Answer()
+        good, bad = Job({}), Job({})
         loop = asyncio.get_running_loop()
         loop.call_soon(good.set_result, OUTPUTS)
         loop.call_soon(bad.set_exception, RequestError(500, "broken"))
@@ -43,7 +43,7 @@ def test_who_waits_gets_the_outputs_or_the_error() -> None:
 
 def test_who_goes_away_cancels_it() -> None:
     async def main() -> None:
-        answer = Answer()
+        answer = Job({})
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(answer, 0.01)
         assert answer.cancelled()
@@ -56,11 +56,11 @@ def test_a_callback_that_fails_takes_no_other_with_it() -> None:
     async def main() -> None:
         reported: list[object] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
-        answer = Answer()
-        called: list[Answer] = []
+        answer = Job({})
+        called: list[Job] = []
         error = ValueError("a bug")
 
-        def fail(_: Answer) -> None:
+        def fail(_: Job) -> None:
             raise error
 
         answer.add_done_callback(fail)

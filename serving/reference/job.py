@@ -1,4 +1,7 @@
-"""What a request will be answered with: as `asyncio.Future`, but it calls back at once, not in the next turn."""
+"""One request at a model: what goes in, and what comes out, to be awaited or called back.
+
+Calls back at once where its outputs are set, not in the next turn of the loop as a future of asyncio's.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,23 @@ from collections.abc import Callable, Generator
 
 from serving.reference.runtimes import Arrays
 
-Callback = Callable[["Answer"], None]
+Kind = tuple[tuple[int, ...], ...]
+"""What two requests must share to be computed together: the shapes of their inputs without the batch axis."""
+
+Callback = Callable[["Job"], None]
 
 
-class Answer:
+class Job:
     """Outputs by name, or an exception, to come. Set and awaited on the event loop only."""
 
-    __slots__ = ("_callbacks", "_error", "_outputs")
+    __slots__ = ("_callbacks", "_error", "_outputs", "arrived_ns", "inputs", "kind", "rows")
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: Arrays, rows: int = 1, kind: Kind | None = None, arrived_ns: int = 0) -> None:
+        """`rows` of a batch are taken up; requests of the same `kind` may be merged, None stays by itself."""
+        self.inputs = inputs
+        self.rows = rows
+        self.kind = kind
+        self.arrived_ns = arrived_ns
         self._callbacks: tuple[Callback, ...] = ()
         self._outputs: Arrays | None = None
         self._error: BaseException | None = None
@@ -46,11 +57,11 @@ class Answer:
 
     def result(self) -> Arrays:
         """The outputs; raises what was set instead."""
-        if self._error is not None:
-            raise self._error
-        if self._outputs is None:
+        if self._outputs is not None:
+            return self._outputs
+        if self._error is None:
             raise asyncio.InvalidStateError("not answered yet")
-        return self._outputs
+        raise self._error
 
     def add_done_callback(self, callback: Callback) -> None:
         if self.done():
@@ -72,5 +83,5 @@ class Answer:
             try:
                 callback(self)
             except Exception as exc:  # the others that are answered in this turn must not suffer for it
-                context = {"message": "a callback of an answer failed", "exception": exc}
+                context = {"message": "a callback of a request failed", "exception": exc}
                 asyncio.get_running_loop().call_exception_handler(context)
