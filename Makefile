@@ -38,8 +38,10 @@ check: setup  ## format, lint, types, import directions
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Tests of exports and models measure nothing: they share the cores, also with the building of servers for those after them.
 test: setup  ## all tests, on both engines where a Docker daemon answers
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --build tests/formats tests/models
+	$(BIN)/pytest --ignore=tests/formats --ignore=tests/models
 
 protos: setup  ## generate the messages of gRPC from their .proto
 	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. \

@@ -1,10 +1,10 @@
-"""What the whole suite needs: servers' images and environments, built on the second core while the first tests run."""
+"""What the whole suite needs: servers' images and environments, built while tests run that need none."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,21 +13,30 @@ from pipelines import experiments
 from tests.pipelines import driving
 
 ROOT = Path(__file__).parents[1]
+_building = pytest.StashKey[subprocess.Popen[bytes]]()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def built_meanwhile(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """On a bare machine that takes minutes; who runs some tests only has them build what they need."""
-    if pytestconfig.args_source is not pytest.Config.ArgsSource.TESTPATHS:
-        yield
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--build", action="store_true", help="build all servers meanwhile: minutes, on a bare machine")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Not in the workers of pytest-xdist, of which each is a session of its own."""
+    config = session.config
+    if not config.getoption("--build") or hasattr(config, "workerinput"):
         return
-    folder = tmp_path_factory.mktemp("building")
+    folder = Path(tempfile.mkdtemp(prefix="deploy-compare-building-"))
     servers = experiments.load(str(driving.TINY)).servers or ()
     arguments = [sys.executable, "-m", "tests.building", str(folder), *servers]
     with (folder / "log.txt").open("wb") as log:
-        process = subprocess.Popen(arguments, cwd=ROOT, stdout=log, stderr=log)
-    try:
-        yield
-    finally:
+        config.stash[_building] = subprocess.Popen(arguments, cwd=ROOT, stdout=log, stderr=log)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """The tests that come next need what is built; where one failed or who ran them gave up there are none."""
+    process = session.config.stash.get(_building, None)
+    if process is None:
+        return
+    if exitstatus != pytest.ExitCode.OK:
         process.terminate()
-        process.wait()
+    process.wait()

@@ -8,14 +8,14 @@ import sys
 import uvloop
 
 from serving.reference.connection import Connection, Shared
-from serving.reference.exchange import JSON, Exchange, Reply
+from serving.reference.exchange import JSON, Exchange, Reply, reply
 from serving.reference.reader import Limits
 
 BODY = b"x" * 200
 
 
 def application(exchange: Exchange) -> Reply:  # noqa: ARG001 — whatever is asked
-    return 200, JSON, [BODY]
+    return reply(200, JSON, [BODY])
 
 
 async def main() -> None:

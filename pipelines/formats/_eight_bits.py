@@ -23,10 +23,10 @@ def calibration(matched: Matched) -> list[Tensors]:
     return list(matched.calibration_inputs())[:SAMPLES]
 
 
-def loud(outputs: Mapping[str, Sequence[np.ndarray[Any, Any]]]) -> list[str]:
-    """Names of the outputs, each with the arrays seen of it, that 256 even steps over their range round by over `LOUD`.
+def loud(outputs: Mapping[str, Sequence[np.ndarray[Any, Any]]], most: float = LOUD) -> list[str]:
+    """Names of the outputs, each with the arrays seen of it, that 256 even steps over their range round by over `most`.
 
     A step s rounds evenly distributed values by s/√12.
     """
     values = {name: np.concatenate([array.ravel() for array in seen]) for name, seen in outputs.items()}
-    return [name for name, found in values.items() if np.ptp(found) / 255 / np.sqrt(12) > LOUD * found.std()]
+    return [name for name, found in values.items() if np.ptp(found) / 255 / np.sqrt(12) > most * found.std()]

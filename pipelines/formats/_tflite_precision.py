@@ -1,14 +1,13 @@
 """TFLite in static int8, as far as 8 bits hold what a model computes; the ranges of activations are from real inputs.
 
 TFLite quantizes what an operator puts out together with what it takes in, per tensor. So it is the outputs that decide:
-shortcuts' sums, whose rounding adds up from block to block (MobileNetV2 agrees with its source on 86 % of the images
-with them in int8, on 92 % without), and products with a few values far beyond all others.
+shortcuts' sums, whose rounding adds up from block to block, and what has a few values far beyond all others.
 """
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,11 @@ from pipelines.formats._saved_model import SIGNATURE
 CONVOLUTIONS = {"CONV_2D", "CONV_3D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"}
 SUMS = {"ADD"}
 PRODUCT = "FULLY_CONNECTED"
+LOUD_CONVOLUTION = 0.032
+"""As `LOUD`, of what a convolution puts out: where one follows another, their rounding adds up. It leaves 13 of
+MobileNetV2's 52 float, most in its last blocks. On the same photographs its largest answer was the source's for 88 %
+with all in int8, 89 % (on another processor 93 %) without the sums, 90 % without four of the convolutions (0.05), and
+94 % without these; the logits' error fell from 0.79 to 0.58, 0.43 and 0.38."""
 TOLERANT = {PRODUCT, "GATHER"}
 """What holds weights where there are no convolutions: softmax, normalizations and sums of a transformer stay float. All
 of it quantized, the embeddings of MiniLM keep a cosine of 0.71."""
@@ -60,8 +64,10 @@ def int8_static(converter: Any, matched: Matched) -> bytes:
     except ValueError:  # it runs no model with branches or loops
         traceback.print_exc()
         return whole
-    products = _products(bytes(debugger.calibrated_model), inputs[:LOOKED_AT])
-    debugger.options = options(denylisted_ops=sorted(left_out), denylisted_nodes=loud(products))
+    calibrated, looked_at = bytes(debugger.calibrated_model), inputs[:LOOKED_AT]
+    spoilt = loud(_seen(calibrated, {PRODUCT}, looked_at))
+    spoilt += loud(_seen(calibrated, kinds & CONVOLUTIONS, looked_at), LOUD_CONVOLUTION)
+    debugger.options = options(denylisted_ops=sorted(left_out), denylisted_nodes=spoilt)
     return bytes(debugger.get_nondebug_quantized_model())
 
 
@@ -81,11 +87,13 @@ def _with_signature(inputs: Sequence[Tensors]) -> Iterator[tuple[str, Tensors]]:
         yield SIGNATURE, each
 
 
-def _products(calibrated: bytes, inputs: Sequence[Tensors]) -> dict[str, list[np.ndarray]]:
-    """What the products with weights put out, by the name of that tensor."""
+def _seen(calibrated: bytes, kinds: Iterable[str], inputs: Sequence[Tensors]) -> dict[str, list[np.ndarray]]:
+    """What operators of these kinds put out, by the name of that tensor."""
     from ai_edge_litert.interpreter import Interpreter
 
-    outputs = _flatbuffer.outputs(calibrated, PRODUCT)
+    outputs = {name: index for kind in kinds for name, index in _flatbuffer.outputs(calibrated, kind).items()}
+    if not outputs:
+        return {}
     interpreter = Interpreter(model_content=calibrated, experimental_preserve_all_tensors=True)
     run = interpreter.get_signature_runner(SIGNATURE)
     seen: dict[str, list[np.ndarray]] = {name: [] for name in outputs}

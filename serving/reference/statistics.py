@@ -1,6 +1,6 @@
 """What a model did since it was first loaded: counts, times and histograms.
 
-A request pays for writing down four numbers; they are counted a thousand requests at a time, or when somebody asks.
+A request pays for writing down a few numbers; they are counted a thousand requests at a time, or when somebody asks.
 """
 
 from __future__ import annotations

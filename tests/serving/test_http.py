@@ -220,6 +220,22 @@ def test_a_refusal_comes_after_the_answers_to_what_was_right(server: Server) -> 
         assert wire.rest() == b""
 
 
+def test_one_refusal_is_all_that_a_connection_gets(server: Server) -> None:
+    with Wire(server.url) as wire:
+        wire.socket.sendall(post(BODY, "Content-Encoding: gzip") * 3 + b"nonsense\r\n\r\n")
+        assert wire.answer().status == 415
+        assert wire.rest() == b""
+
+
+def test_what_is_asked_for_the_last_time_ends_the_connection(server: Server) -> None:
+    path = "/v2/health/live"
+    last = get(path, "Connection: close")
+    with Wire(server.url) as wire:
+        wire.socket.sendall(get(path) + last + last + b"nonsense\r\n\r\n")
+        assert [wire.answer().status for _ in range(2)] == [200, 200]
+        assert wire.rest() == b""
+
+
 def test_bodies_are_bounded_and_not_compressed(server: Server) -> None:
     refused(call(server.url, "POST", INFER), 400, "not JSON")
     refused(call(server.url, "POST", INFER, bytes(LIMIT + 1)), 413, str(LIMIT))

@@ -7,8 +7,8 @@ import asyncio
 import numpy as np
 import pytest
 
-from serving.reference.job import Job
 from serving.reference.errors import RequestError
+from serving.reference.job import Job
 
 OUTPUTS = {"y": np.zeros(1)}
 

@@ -51,7 +51,7 @@ def rows(**changed: Any) -> list[dict[str, Any]]:
 
 def written(in_rows: bool, outputs: dict[str, Array]) -> Any:
     """The answer for such outputs."""
-    _, _, body = tfs_rest._encode(in_rows, outputs)
+    _, _, body, _ = tfs_rest._encode(in_rows, outputs)
     return json.loads(b"".join(body))
 
 
