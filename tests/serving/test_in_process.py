@@ -180,7 +180,7 @@ def _busy_threads(runtime: str, folder: Path, threads: int) -> int:
     """How many threads of the process computed while a worker thread inferred."""
     loaded = runtimes.load(runtime, folder, verify(folder), threads)
     others = () if runtime == "tensorflow" else (runtimes.load(runtime, folder, verify(folder), 3 - threads),)
-    # TensorFlow leaves smaller products to one thread where oneDNN computes them, as it does on processors with AVX-512.
+    # TensorFlow leaves smaller products to one thread where oneDNN computes them, as on processors with AVX-512.
     inputs = {"x": np.ones((1024, wide.WIDTH), np.float32)}
     with ThreadPoolExecutor(1) as worker, ThreadPoolExecutor(1) as other_worker:
         for other in others:
