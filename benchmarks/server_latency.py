@@ -1,4 +1,4 @@
-"""`python -m benchmarks.server_latency`: what our server adds to the runtime at light load, one connection (2 min).
+"""`python -m benchmarks.server_latency`: what our server adds to the runtime at light load, one connection (3 min).
 
 Prints a table; writes `benchmarks/results/server_latency.json` and `docs/server_overhead.md`. Exit status as of
 `server_overhead`.
@@ -23,7 +23,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import figures, in_process, installs, models, page, results, wrk
+from benchmarks import figures, grpc_loop, h2load, in_process, installs, models, page, results, wrk
 from benchmarks.environment import CACHE, ClientCore, Rounds, Seconds, ServerCore, Source, benchmarking, describe
 from benchmarks.errors import BenchmarkError, LoadFailed
 from benchmarks.models import Model
@@ -31,9 +31,10 @@ from benchmarks.pinned import ROOT, Command, running
 from benchmarks.reference import NAME, Reference
 from benchmarks.rounds import WARM_UP_S
 from benchmarks.served import check, served
-from serving.engines.launch import free_port
+from serving.engines.launch import HOST, free_port
 
 BARS_MS = {"HTTP binary": 0.35, "gRPC": 1.5 * 0.35}
+"""With compiled clients, wrk and h2load: the bar is of the server."""
 BARRED = "mlp"
 """The model of the bar; the image shows what 600 KB on the wire cost besides."""
 MODELS = (BARRED, "image")
@@ -64,12 +65,32 @@ def http_binary(bench: Bench, model: Model) -> Iterator[P50]:
 
 
 @contextmanager
-def grpc_raw(bench: Bench, model: Model) -> Iterator[P50]:
-    """Over gRPC with raw contents, from a synchronous client in Python."""
+def with_grpc(bench: Bench, model: Model) -> Iterator[int]:
+    """The port of gRPC of a server that answers rightly."""
     port = free_port()
     reference = replace(bench.reference, options=("--grpc-port", str(port)))
-    with served(reference, bench.python, model, bench.server_core) as url, tempfile.TemporaryDirectory() as folder:
+    with served(reference, bench.python, model, bench.server_core) as url:
         check(url, reference, model, "binary")
+        yield port
+
+
+@contextmanager
+def grpc_raw(bench: Bench, model: Model) -> Iterator[P50]:
+    """Over gRPC with raw contents, from h2load."""
+    request = grpc_loop.request(model.served_name, model.sample)
+    with with_grpc(bench, model) as port:
+        answer = grpc_loop.ask(port, request)
+        url = f"http://{HOST}:{port}{grpc_loop.METHOD}"
+        message = request.SerializeToString()
+        drive = partial(h2load.p50_ms, url, message, answer, core=bench.client_core)
+        drive(seconds=WARM_UP_S)
+        yield lambda seconds: drive(seconds=seconds)
+
+
+@contextmanager
+def grpc_python(bench: Bench, model: Model) -> Iterator[P50]:
+    """Over gRPC with raw contents, from a synchronous client in Python, whose own cost is in the figure."""
+    with with_grpc(bench, model) as port, tempfile.TemporaryDirectory() as folder:
         sample, log = Path(folder) / "sample.npy", Path(folder) / "log"
         np.save(sample, model.sample)
 
@@ -89,6 +110,7 @@ def grpc_raw(bench: Bench, model: Model) -> Iterator[P50]:
 WAYS: dict[str, Callable[[Bench, Model], AbstractContextManager[P50]]] = {
     "HTTP binary": http_binary,
     "gRPC": grpc_raw,
+    "gRPC, Python client": grpc_python,
 }
 
 
@@ -119,6 +141,7 @@ def main(
     console = Console()
     with benchmarking(console, server_core, client_core), console.status("") as status:
         wrk.require()
+        h2load.require()
         reference = Reference(source)
         python = installs.ensure(NAME, reference.requirements, CACHE, status.update)
         bench = Bench(reference, python, server_core, client_core)
@@ -140,7 +163,7 @@ def main(
 
 
 def _row(bench: Bench, model: Model, way: str, rounds: int, seconds: float) -> Row:
-    bar_ms = BARS_MS[way] if model.name == BARRED else None
+    bar_ms = BARS_MS.get(way) if model.name == BARRED else None
     try:
         with WAYS[way](bench, model) as p50_ms:
             pairs = [(_alone(bench, model, seconds), p50_ms(seconds)) for _ in range(rounds)]
