@@ -226,9 +226,10 @@ def test_reloading_does_not_use_up_memory(repository: Path, heavy: Path) -> None
     """A model of 8 MB: 50 that are kept would be 400."""
     add(heavy, repository, "tiny")
     with running(repository) as server:
-        for _ in range(15):  # by then the allocator has what it keeps
+        before = 0  # the most that was seen: from load to load the allocator keeps none to three of them
+        for _ in range(15):
             assert server.load("tiny").status == 200
-        before = server.process.memory_info().rss
+            before = max(before, server.process.memory_info().rss)
         threads = server.process.num_threads()
         for _ in range(50):
             assert server.load("tiny").status == 200
