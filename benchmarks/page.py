@@ -61,8 +61,8 @@ def _overhead(found: dict[str, Any]) -> Iterator[str]:
 
 def _latency(found: dict[str, Any]) -> Iterator[str]:
     yield "## Added latency at light load\n"
-    yield "One connection, p50; added is the difference to the runtime in process, same core, same round. HTTP is asked by"
-    yield "wrk, gRPC by h2load, both compiled; the time of grpcio's synchronous client in Python includes its own.\n"
+    yield "One connection, p50; added is the difference to the runtime in process, same core, same round. HTTP is asked"
+    yield "by wrk, gRPC by h2load, both compiled; the time of grpcio's synchronous client in Python includes its own.\n"
     headings = ("model", "way", "in process", "served", "added (low–high)", "bar")
     yield from _table(headings, (figures.latency_cells(row) for row in found["rows"]))
     yield from _reproduce(found, "server_latency")
