@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from pipelines import experiments
 from tests.pipelines import driving
 
 ROOT = Path(__file__).parents[1]
-_building = pytest.StashKey[subprocess.Popen[bytes]]()
+_building = pytest.StashKey[tuple[subprocess.Popen[bytes], Path]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,14 +30,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     servers = experiments.load(str(driving.TINY)).servers or ()
     arguments = [sys.executable, "-m", "tests.building", str(folder), *servers]
     with (folder / "log.txt").open("wb") as log:
-        config.stash[_building] = subprocess.Popen(arguments, cwd=ROOT, stdout=log, stderr=log)
+        config.stash[_building] = subprocess.Popen(arguments, cwd=ROOT, stdout=log, stderr=log), folder
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """The tests that come next need what is built; where one failed or who ran them gave up there are none."""
-    process = session.config.stash.get(_building, None)
-    if process is None:
+    building = session.config.stash.get(_building, None)
+    if building is None:
         return
+    process, folder = building
     if exitstatus != pytest.ExitCode.OK:
         process.terminate()
     process.wait()
+    shutil.rmtree(folder, ignore_errors=True)
