@@ -23,7 +23,7 @@ The server has one core, on which it computes too: an ONNX model of 80 matrix pr
 the server's default options. The load generator, this project's own, has another core. Latencies count from the instant
 at which a request was due. Capacity is the throughput of 32 clients that each wait for their answer; the p99 at
 capacity is that of open arrivals at this rate. The slowest accepted requests of an overload are those of its first
-moments, until 64 wait and it is taken for one. A request is lost where it was written before the server closed that
+moments, until 32 wait and it is taken for one. A request is lost where it was written before the server closed that
 connection, and not answered.
 """
 

@@ -18,8 +18,9 @@ from serving.reference.job import Job, Kind
 from serving.reference.runtimes import Arrays
 from serving.reference.statistics import Statistics
 
-CLIENTS = 64
-"""So many may wait however long it takes: a pool of clients that wait for their answers is no overload."""
+CLIENTS = 32
+"""So many may wait however long it takes: a pool of clients that wait for their answers is no overload. An overload
+begins with as many, so they are few enough not to be its p99."""
 CALM_NS = 1_000_000_000
 """An overload is over when nobody was refused for so long."""
 QUICK_NS = 100_000
