@@ -7,6 +7,7 @@ EXTRAS ?= executorch litert
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+UNTIMED := tests/formats tests/models tests/serving/test_in_process.py tests/serving/test_libtorch.py
 
 .PHONY: help setup extras check test protos deploy-compare docker-up docker-down clean
 
@@ -38,10 +39,10 @@ check: setup  ## format, lint, types, import directions
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Tests of exports and models measure nothing: they share the cores, also with the building of servers for those after them.
+# Tests of exports, models and runtimes in process measure nothing: they share the cores, also with the building of servers for those after them.
 test: setup  ## all tests, on both engines where a Docker daemon answers
-	$(BIN)/pytest -n 2 --build tests/formats tests/models
-	$(BIN)/pytest --ignore=tests/formats --ignore=tests/models
+	$(BIN)/pytest -n 2 --dist loadgroup --build $(UNTIMED)
+	$(BIN)/pytest $(addprefix --ignore=,$(UNTIMED))
 
 protos: setup  ## generate the messages of gRPC from their .proto
 	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. \

@@ -90,13 +90,15 @@ def every_way() -> list[Made]:
 
 
 def params(ways: list[Made]) -> list[Any]:
+    """Those of one artifact go to the same worker, which makes it once."""
     absent = {format: formats.missing(format) for format in formats.names()}
-    return [
-        pytest.param(
-            way, id=str(way), marks=[pytest.mark.skip(reason=reason)] if (reason := absent[way.format]) else []
-        )
-        for way in ways
-    ]
+    found = []
+    for way in ways:
+        marks = [pytest.mark.xdist_group(str(replace(way, runtime="")))]
+        if reason := absent[way.format]:
+            marks.append(pytest.mark.skip(reason=reason))
+        found.append(pytest.param(way, id=str(way), marks=marks))
+    return found
 
 
 WAYS = every_way()
@@ -211,7 +213,10 @@ def test_a_second_export_is_a_cache_hit(way: Made, export: Export) -> None:
 def test_where_an_extra_is_absent_its_format_is_skipped_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/g++")
     monkeypatch.setattr(formats, "_installed", lambda package: package != "executorch")
-    skipped = {param.values[0].format: [mark.kwargs["reason"] for mark in param.marks] for param in params(WAYS)}
+    skipped = {
+        param.values[0].format: [mark.kwargs["reason"] for mark in param.marks if mark.name == "skip"]
+        for param in params(WAYS)
+    }
     assert skipped["executorch"] == ["executorch not installed; get it with: make extras EXTRAS=executorch"]
     assert {format for format, reasons in skipped.items() if reasons} == {"executorch"}
 
