@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import resource
 import socket
 import sys
+from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,18 +26,22 @@ from serving.reference.reader import Limits
 from serving.reference.repository import Folder, SingleArtifact, Source
 from serving.reference.server import Settings, serve
 
+OTHER_FILES = 256
+"""Of the runtime, of models, of gRPC's connections."""
+
 
 def main() -> None:
     arguments = _parse()
     memory.keep_freed()
     try:
+        _allow_files(arguments.max_connections)
         listener = _bind(arguments.host, arguments.port)
-        if arguments.grpc_port:
+        if arguments.grpc_port is not None:
             _bind(arguments.host, arguments.grpc_port).close()  # gRPC binds by itself, and does not say what hinders it
         settings = Settings(
             listener,
-            grpc_address=f"{arguments.host}:{arguments.grpc_port}" if arguments.grpc_port else None,
-            limits=Limits(arguments.max_body_bytes, arguments.max_connections, arguments.stall_s),
+            grpc_address=f"{arguments.host}:{arguments.grpc_port}" if arguments.grpc_port is not None else None,
+            limits=Limits(arguments.max_body_bytes, arguments.max_connections, arguments.stall_s, arguments.idle_s),
             drain_s=arguments.drain_s,
             access_log=arguments.access_log,
             model_control=arguments.model_control == "explicit",
@@ -63,6 +69,17 @@ def _source(arguments: argparse.Namespace) -> Source:
     return Folder(arguments.repository, defaults)
 
 
+def _allow_files(connections: int) -> None:
+    """Each connection is an open file; raises `OSError` where the system lets this process have too few."""
+    needed = connections + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise OSError(f"--max-connections {connections} needs {needed} open files, and the system allows {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
 def _bind(host: str, port: int) -> socket.socket:
     """Bound before the model is loaded, so that a taken port is said at once; clients can connect only afterwards."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -74,29 +91,58 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+_LIMITS = {
+    "--max-batch-size": (0, 0, 2**31, "most rows merged from waiting requests, and in one of them; 0: never merge"),
+    "--max-queue-delay-ms": (0.0, 0, 1e6, "wait for a fuller batch once two requests wait"),
+    "--max-queue-size": (1024, 1, 2**31, "requests that may wait for a model; more are refused (429)"),
+    "--overload-wait-ms": (20.0, 0, 1e6, "how long requests wait while others are refused; 0: any"),
+    "--timeout-ms": (0.0, 0, 1e9, "deadline of requests that bring none (504); 0: none"),
+    "--max-body-bytes": (64 * 1024 * 1024, 1, 2**31 - 1, "of one request; larger ones are refused (413)"),
+    "--max-connections": (1024, 1, 2**20, "of HTTP, and open calls of gRPC; more are refused (503)"),
+    "--stall-s": (10.0, 0.01, 1e6, "a request that does not come on for so long is given up (408)"),
+    "--idle-s": (3600.0, 1, 1e6, "a connection without a request is closed after so long"),
+    "--drain-s": (30.0, 0, 1e6, "longest wait for requests in flight at the end"),
+}
+"""Default, least, most and meaning of the options that are numbers."""
+
+
+def _within(kind: type[float], least: float, most: float) -> Callable[[str], float]:
+    """A number that argparse takes between these bounds only."""
+
+    def number(text: str) -> float:
+        value = kind(text)
+        if not least <= value <= most:  # nor NaN
+            raise argparse.ArgumentTypeError(f"must be from {least:.10g} to {most:.10g}, found {text}")
+        return value
+
+    number.__name__ = kind.__name__  # which argparse names where the text is no number
+    return number
+
+
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m serving.reference", description="Serve exported artifacts.")
     models = parser.add_mutually_exclusive_group(required=True)
     models.add_argument("--artifact", type=Path, help="folder with manifest.json: one model, under the manifest's id")
     models.add_argument("--repository", type=Path, help="folder of <model>/<version>/manifest.json")
     add = parser.add_argument
-    add("--runtime", choices=runtimes.NAMES, required=True)
-    add("--host", default="127.0.0.1")
-    add("--port", type=int, required=True)
-    add("--grpc-port", type=int, help="serve gRPC too, on this port")
-    add("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of the runtime; default: the cpuset's size")
-    add("--model-control", choices=["none", "explicit"], default="explicit", help="whether clients may load and unload")
-    add("--max-batch-size", type=int, default=0, help="most rows merged from waiting requests; 0: never merge")
-    add("--max-queue-delay-ms", type=float, default=0.0, help="wait for a fuller batch once two requests wait")
-    add("--max-queue-size", type=int, default=1024, help="requests that may wait for a model; more are refused (429)")
-    add("--overload-wait-ms", type=float, default=20.0, help="how long requests wait while others are refused; 0: any")
-    add("--timeout-ms", type=float, default=0.0, help="deadline of requests that bring none (504); 0: none")
-    add("--max-body-bytes", type=int, default=64 * 1024 * 1024, help="of one request; larger ones are refused (413)")
-    add("--max-connections", type=int, default=1024, help="of HTTP, and open calls of gRPC; more are refused")
-    add("--stall-s", type=float, default=10.0, help="a request that does not come on for so long is given up (408)")
-    add("--drain-s", type=float, default=30.0, help="longest wait for requests in flight at the end")
+    add("--runtime", choices=runtimes.NAMES, required=True, help="library that computes")
+    add("--host", default="127.0.0.1", help="address to listen on; default: %(default)s")
+    add("--port", type=_within(int, 0, 65535), required=True, help="of HTTP; 0: any free one, which the log tells")
+    add("--grpc-port", type=_within(int, 0, 65535), help="serve gRPC too, on this port; 0: any free one")
+    add(
+        "--threads",
+        type=_within(int, 1, 1024),
+        default=len(os.sched_getaffinity(0)),
+        help="of the runtime; default: as many as it has cores",
+    )
+    add("--model-control", choices=["none", "explicit"], default="explicit", help="whether clients may load (default)")
+    for name, (default, least, most, meaning) in _LIMITS.items():
+        add(name, type=_within(type(default), least, most), default=default, help=f"{meaning}; default: %(default)s")
     add("--access-log", action="store_true", help="log every request")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.port and arguments.port == arguments.grpc_port:
+        parser.error("--port and --grpc-port must differ")
+    return arguments
 
 
 if __name__ == "__main__":

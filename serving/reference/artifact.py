@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 MANIFEST = "manifest.json"
 SCHEMA = 1
 
@@ -60,21 +62,25 @@ def read(folder: Path) -> Manifest:
     """Read an artifact's manifest; raises `ArtifactError` where it is missing, malformed or of another schema."""
     path = folder / MANIFEST
     try:
-        fields: dict[str, Any] = json.loads(path.read_text())
+        fields: dict[str, Any] = json.loads(path.read_bytes())
         if fields.get("schema") != SCHEMA:
             raise ArtifactError(f"{path}: expected schema {SCHEMA}, found {fields.get('schema')!r}")
-        for side in ("inputs", "outputs"):
-            fields[side] = tuple(Tensor(t["name"], t["dtype"], tuple(t["shape"])) for t in fields[side])
-        return Manifest(**fields)
+        return msgspec.convert(fields, Manifest)
     except OSError as exc:
         raise ArtifactError(f"{path}: {exc.strerror or exc}") from exc
-    except (ValueError, TypeError, KeyError, AttributeError) as exc:
+    except (ValueError, AttributeError, RecursionError) as exc:
         raise ArtifactError(f"{path}: not a manifest: {exc}") from exc
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """sha256 (hex) of every file below the folder but the manifest, by relative path, sorted."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.relative_to(folder).as_posix() != MANIFEST)
+    """sha256 (hex) of every file below the folder but the manifest, by relative path, sorted.
+
+    Raises `ArtifactError` for a link to a folder, into which nobody looks.
+    """
+    found = sorted(folder.rglob("*"))
+    if linked := next((p for p in found if p.is_symlink() and p.is_dir()), None):
+        raise ArtifactError(f"{linked}: is a link to a folder")
+    files = [p for p in found if p.is_file() and p.relative_to(folder).as_posix() != MANIFEST]
     return {p.relative_to(folder).as_posix(): _sha256(p) for p in files}
 
 
@@ -87,6 +93,8 @@ def verify(folder: Path) -> Manifest:
         if expected != actual:
             fault = "is missing" if actual is None else "is not in the manifest" if expected is None else "was changed"
             raise ArtifactError(f"{folder / name}: {fault}")
+    if not any(name == manifest.entry or name.startswith(f"{manifest.entry}/") for name in found):
+        raise ArtifactError(f"{folder / MANIFEST}: entry {manifest.entry!r} is not among its files")
     return manifest
 
 

@@ -12,6 +12,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from operator import attrgetter
 
 from serving.reference import log
 from serving.reference.errors import RequestError, unavailable
@@ -61,10 +62,20 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
-        connections = self._shared.connections
+        connections, most = self._shared.connections, self._shared.limits.connections
+        if len(connections) >= most and not self._make_room():
+            self._reader.refuse(unavailable(f"{most} connections are open already"))
         connections.add(self)
-        if len(connections) > self._shared.limits.connections:
-            self._reader.refuse(unavailable(f"{self._shared.limits.connections} connections are open already"))
+
+    def _make_room(self) -> bool:
+        """Close the connection that was quiet for longest, where that is longer than a request may stall."""
+        quiet = [each for each in self._shared.connections if not each.busy]
+        oldest = min(quiet, key=attrgetter("last_active"), default=self)
+        if self._loop.time() - oldest.last_active <= self._shared.limits.stall_s:
+            return False
+        self._shared.connections.discard(oldest)
+        oldest._transport.close()
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 — asyncio's signature
         self._shared.connections.discard(self)
@@ -149,9 +160,9 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.write(b"".join((head, end, *body)))
         else:
             self._transport.writelines([head, end, *body])
-        if self._shared.access_log and exchange is not None:
-            asked = exchange.head
-            log.write("info", "request", method=asked.method.decode(), path=asked.path, status=status)
+        if self._shared.access_log:
+            method, path = (exchange.head.method.decode(), exchange.head.path) if exchange is not None else ("", "")
+            log.write("info", "request", method=method, path=path, status=status)
         if close:
             self._reader.refused = True
             self._waiting.clear()

@@ -45,8 +45,19 @@ SMALL_BYTES = 4096
 """So much is copied sooner than a view of it is made."""
 
 
-def named(name: str, datatype: str) -> np.dtype[Any]:
-    """NumPy's dtype of an input by the protocol's name; raises `RequestError`."""
+MAX_RANK = 32
+
+
+def check_rank(name: str, rank: int) -> None:
+    """Raise `RequestError` for more sizes than NumPy has axes, before anything is done with them."""
+    if rank > MAX_RANK:
+        raise RequestError(400, f"input {name!r}: {rank} axes, of which at most {MAX_RANK} are possible")
+
+
+def named(name: str, datatype: str, texts: bool) -> np.dtype[Any]:
+    """NumPy's dtype of an input by the protocol's name; raises `RequestError`, also for BYTES without `texts`."""
+    if datatype == "BYTES" and not texts:
+        raise RequestError(400, f"input {name!r}: found datatype BYTES, which no input of this model has")
     if datatype not in DTYPE:
         raise RequestError(400, f"input {name!r}: unsupported datatype {datatype!r}; known: {', '.join(DTYPE)}")
     return DTYPE[datatype]
@@ -54,11 +65,12 @@ def named(name: str, datatype: str) -> np.dtype[Any]:
 
 def shaped(name: str, flat: Array, shape: Sequence[int]) -> Array:
     """A view of the flat array; raises `RequestError` where the shape asks for another number of values."""
+    check_rank(name, len(shape))
     if math.prod(shape) != flat.size:
         asked = math.prod(shape)
         raise RequestError(400, f"input {name!r}: shape {list(shape)} asks for {asked} values, got {flat.size}")
     try:
-        return flat.reshape(shape)
+        return flat.reshape(tuple(shape))
     except (ValueError, OverflowError) as exc:  # negative sizes, or none beside huge ones
         raise RequestError(400, f"input {name!r}: there is no array of shape {list(shape)}") from exc
 

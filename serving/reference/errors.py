@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+REFUSALS: Counter[tuple[str, str]] = Counter()
+"""Answers other than success since the server began, by protocol and status: also those that no model saw."""
+
 
 class RequestError(Exception):
     """An answer other than success: HTTP status, one line of reason, and the headers that the status asks for.

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from serving.reference.errors import RequestError
+from serving.reference.errors import REFUSALS, RequestError
 from serving.reference.job import Job
 
 JSON = b"content-type: application/json\r\n"
@@ -91,5 +91,6 @@ def page(document: object) -> Reply:
 
 def refusal(error: RequestError) -> Reply:
     """The error as the protocols want it: its status, and one line in JSON."""
+    REFUSALS["http", str(error.status)] += 1
     headers = b"".join(f"{name}: {value}\r\n".encode() for name, value in error.headers.items())
     return reply(error.status, JSON + headers, [orjson.dumps({"error": error.reason})])

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from serving.reference import log
-from serving.reference.errors import RequestError
+from serving.reference.errors import REFUSALS, RequestError
 from serving.reference.reader import Limits
 
 STATUS = {
@@ -113,9 +113,11 @@ class GrpcServer:
             else:
                 self._log(path, grpc.StatusCode.OK)
                 return response.SerializeToString()
-            self._log(path, STATUS[error.status])
+            status = STATUS[error.status]
+            REFUSALS["grpc", status.name] += 1
+            self._log(path, status)
             reason = error.reason.encode(errors="replace")[:MAX_REASON_BYTES].decode(errors="ignore")
-            return await context.abort(STATUS[error.status], reason)
+            return await context.abort(status, reason)
 
         return grpc.unary_unary_rpc_method_handler(answer)
 

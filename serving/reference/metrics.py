@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from serving.reference.errors import REFUSALS
 from serving.reference.exchange import Reply, reply
 from serving.reference.model import Model
 from serving.reference.statistics import REASONS, Histogram
@@ -34,6 +35,9 @@ class Metrics(Collector):
         requests = CounterMetricFamily("requests", "Requests that a runtime computed", labels=LABELS)
         errors = CounterMetricFamily("request_errors", "Of these, failed in the runtime", labels=LABELS)
         refused = CounterMetricFamily("requests_refused", "Requests not answered", labels=(*LABELS, "reason"))
+        answers = CounterMetricFamily("error_responses", "Not successful", labels=("protocol", "status"))
+        for labels, count in REFUSALS.items():
+            answers.add_metric(labels, count)
         pending = GaugeMetricFamily("requests_pending", "Requests waiting or being computed", labels=LABELS)
         queue = HistogramMetricFamily("queue_seconds", "From arrival to the start of inference", labels=LABELS)
         inference = HistogramMetricFamily("inference_seconds", "One execution of the runtime", labels=LABELS)
@@ -51,7 +55,7 @@ class Metrics(Collector):
                 (batch, found.batch_rows),
             ):
                 family.add_metric(labels, _buckets(histogram), histogram.sum)
-        return iter((requests, errors, refused, pending, queue, inference, batch))
+        return iter((requests, errors, refused, answers, pending, queue, inference, batch))
 
 
 def _buckets(histogram: Histogram) -> list[tuple[str, float]]:

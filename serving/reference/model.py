@@ -60,8 +60,10 @@ class Model:
         self.platform = loaded.platform
         self.config = config
         self.statistics = statistics
-        self.batches = config.max_batch_size > 1 and batch.has_batch_axis(loaded.manifest)
+        self.batches = config.max_batch_size > 0 and batch.has_batch_axis(loaded.manifest)
         """Whether requests are merged; a batch size without a batch axis is not an error, only of no use."""
+        self.texts = any(tensor.dtype == "object" for tensor in self.manifest.inputs)
+        """Whether an input is BYTES."""
         self.encoder = Encoder(name, version)
         self._accepted: Memo[Asked, bool] = Memo()
         self._validator = Validator(loaded.manifest)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from serving.reference import pages
+from serving.reference import apart, pages
 from serving.reference.datatypes import DATATYPE, Array, from_bytes, from_json, named, objects, shaped, to_bytes
 from serving.reference.errors import RequestError
 from serving.reference.grpc_server import Context, Document, GrpcServer, timeout_s
+from serving.reference.model import Model
 from serving.reference.protos import oip_pb2 as oip
 from serving.reference.repository import Repository
 from serving.reference.runtimes import Arrays
@@ -89,10 +91,12 @@ class _Methods:
         return {}
 
     async def ModelInfer(self, request: oip.ModelInferRequest, context: Context) -> oip.ModelInferResponse:
-        model = self._repository.model(request.model_name, request.model_version)
-        wanted = _outputs(request)
+        wanted, texts = _outputs(request), self._model(request).texts
+        text_bytes = request.ByteSize() if texts or not request.raw_input_contents else 0
+        inputs = await apart.read(text_bytes, partial(_inputs, request, texts))
+        model = self._model(request)  # not before: another may have taken its place
         # The call's task waits for the answer: when the client goes away gRPC cancels the one, and that the other.
-        outputs = await model.submit(_inputs(request), wanted, timeout_s(context, _own_timeout_s(request)))
+        outputs = await model.submit(inputs, wanted, timeout_s(context, _own_timeout_s(request)))
         response = oip.ModelInferResponse(model_name=model.name, model_version=model.version, id=request.id)
         for name in wanted or outputs:
             array = outputs[name]
@@ -100,8 +104,11 @@ class _Methods:
             response.raw_output_contents.append(bytes(to_bytes(array)))
         return response
 
+    def _model(self, request: oip.ModelInferRequest) -> Model:
+        return self._repository.model(request.model_name, request.model_version)
 
-def _inputs(request: oip.ModelInferRequest) -> Arrays:
+
+def _inputs(request: oip.ModelInferRequest, texts: bool) -> Arrays:
     raw, tensors = request.raw_input_contents, request.inputs
     if raw and len(raw) != len(tensors):
         raise RequestError(400, f"raw_input_contents holds {len(raw)} tensors, inputs {len(tensors)}")
@@ -111,14 +118,14 @@ def _inputs(request: oip.ModelInferRequest) -> Arrays:
         if name in arrays:
             raise RequestError(400, f"input {name!r} is given twice")
         _check_parameters(f"input {name!r}", tensor.parameters)
-        dtype = named(name, tensor.datatype)
+        dtype = named(name, tensor.datatype, texts)
         if not raw:
             flat = _typed(tensor, dtype)
         elif tensor.HasField("contents"):
             raise RequestError(400, f"input {name!r} has both 'contents' and raw_input_contents")
         else:
             flat = from_bytes(name, memoryview(raw[index]), dtype)
-        arrays[name] = shaped(name, flat, tuple(tensor.shape))
+        arrays[name] = shaped(name, flat, tensor.shape)
     return arrays
 
 

@@ -27,7 +27,8 @@ _BEGINNING = _VIEW[:4096]
 """Read first where the body before was read directly: little of the next one then lies in the wrong place."""
 _HEADS: Memo[bytes, Head] = Memo()
 _END = b"\r\n\r\n"
-_NOT_KEPT = {b"transfer-encoding", b"upgrade", b"expect"}  # with these a body is more than its length
+_NOT_KEPT = {b"transfer-encoding", b"expect"}  # with these a body is more than its length
+_UPGRADING = {b"upgrade", b"http2-settings"}
 
 
 @dataclass(slots=True)
@@ -57,7 +58,6 @@ class Reader:
         self._direct_end = 0
         self._was_direct = False
         self._head_bytes = 0
-        self._body_apart = False
         self._read: bytes | None = None  # the head as it was read, where it may be kept
         self._last: tuple[bytes, Head] | None = None
         self._url = b""
@@ -142,19 +142,29 @@ class Reader:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as exc:
-            if self._body_apart:  # Java's client asks for HTTP/2 in every first request, whatever its body
-                self._body += data[exc.args[0] :][: self._head.length]
-            else:
-                self.refused = True
+            self._decline(data[exc.args[0] :])
+            return
         except httptools.HttpParserError as exc:
             self.refuse(RequestError(400, f"not HTTP/1.1: {exc}"))
         if self.refused:
             return
         if self._head_bytes > MAX_HEAD_BYTES and (self.in_head or self.in_body):
             self.refuse(RequestError(431, f"the headers are larger than {MAX_HEAD_BYTES} bytes"))
-        elif self.in_body and (self._head.length >= DIRECT_BYTES or self._body_apart):
+        elif self.in_body and self._head.length >= DIRECT_BYTES:
             self._parser = httptools.HttpRequestParser(self)  # the old one still waits for the body
             self._begin(self._body)
+
+    def _decline(self, rest: memoryview) -> None:
+        """Read a request that asks for another protocol as what it is; Java's client asks so in its first one."""
+        method = self._parser.get_method()
+        if method == b"CONNECT":
+            self.refuse(RequestError(405, "method CONNECT is not allowed here"))
+            return
+        headers = {name: value for name, value in self._headers.items() if name not in _UPGRADING}
+        lines = [b"%b: %b" % header for header in (headers | {b"connection": b"close"}).items()]
+        head = b"\r\n".join([b"%b %b HTTP/1.1" % (method, self._url), *lines, b"", b""])
+        self._parser = httptools.HttpRequestParser(self)
+        self._parse(memoryview(head + rest), len(rest))
 
     def _complete(self, body: memoryview) -> None:
         self.in_body = False
@@ -170,23 +180,25 @@ class Reader:
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.lower()] = value
+        if self.in_head:  # not of trailers, which would change what was decided by the head
+            self._headers[name.lower()] = value.strip()
 
     def on_headers_complete(self) -> None:
+        text, self._read = self._read, None  # the next head of this read is not at its beginning
+        if self._parser.should_upgrade():
+            return
         self.in_head, self.in_body = False, True
-        upgrade = self._parser.should_upgrade()  # never taken up: the request is answered as what it is
         headers, limit = self._headers, self._limits.body_bytes
         length = int(headers.get(b"content-length", b"0"))  # llhttp lets only digits through
-        path = self._url.partition(b"?")[0].decode("latin-1")
-        keep_alive = self._parser.should_keep_alive() and not upgrade
+        url = self._url if self._url[:4].lower() != b"http" else httptools.parse_url(self._url).path or b"/"
+        path = url.partition(b"?")[0].decode("latin-1")
+        keep_alive = self._parser.should_keep_alive() and self._parser.get_http_version() == "1.1"
         before = headers.get(b"inference-header-content-length", b"")
         pad = -int(before[-4:]) % ALIGNED if before.isdigit() else 0  # 10,000 is a multiple of it
         self._head = Head(self._parser.get_method(), path, headers, keep_alive, length, pad)
-        self._body_apart = upgrade and length > 0  # the parser takes it for the other protocol's bytes
-        text, self._read = self._read, None  # the next head of this read is not at its beginning
         if length > limit:
             self.refuse(_too_large(limit))
-        elif headers.get(b"content-encoding", b"identity") != b"identity":
+        elif headers.get(b"content-encoding", b"identity").lower() != b"identity":
             self.refuse(RequestError(415, "compressed bodies are not supported"))
         elif headers.get(b"expect", b"").lower() == b"100-continue":
             self._invite(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -202,7 +214,7 @@ class Reader:
             self.refuse(_too_large(self._limits.body_bytes))
 
     def on_message_complete(self) -> None:
-        if not self.refused and not self._body_apart:
+        if not self.refused and not self._parser.should_upgrade():
             self._complete(memoryview(self._body))
 
 

@@ -60,19 +60,28 @@ class Folder:
         self._defaults = defaults
 
     def names(self) -> list[str]:
-        return sorted(path.name for path in self._folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        try:
+            folders = [path.name for path in self._folder.iterdir() if path.is_dir()]
+        except OSError as exc:
+            raise unavailable(f"the folder of models cannot be read: {exc.strerror}") from exc
+        # Not what is hidden, nor what a file system puts at its root, nor what no JSON can name.
+        return sorted(name for name in folders if name.isprintable() and not name.startswith((".", "lost+found")))
 
     def versions(self, name: str) -> dict[str, Path]:
         # Compared with the names there are, so that no request can lead out of the folder.
         if name not in self.names():
             return {}
-        found = [path for path in (self._folder / name).iterdir() if path.is_dir() and path.name.isdecimal()]
+        found = [path for path in (self._folder / name).iterdir() if path.is_dir() and _is_version(path.name)]
         if not found:
             raise ConfigError(f"{self._folder / name}: no version, which is a folder named by a number")
         return {path.name: path for path in sorted(found, key=lambda path: int(path.name))}
 
     def config(self, name: str) -> Config:
         return config.read(self._folder / name, self._defaults)
+
+
+def _is_version(name: str) -> bool:
+    return name.isascii() and name.isdecimal() and str(int(name)) == name
 
 
 Load = Callable[[Path], Loaded]
@@ -131,10 +140,12 @@ class Repository:
         found = []
         for name in sorted({*self._source.names(), *self._models}):
             loaded = self._models.get(name, {})
-            found += [{"name": name, "version": version, "state": "READY", "reason": ""} for version in loaded]
-            if not ready_only and (not loaded or name in self._failed):
-                version, reason = self._failed.get(name, ("", "not loaded"))
-                found.append({"name": name, "version": version, "state": "UNAVAILABLE", "reason": reason})
+            failed, reason = self._failed.get(name, ("", "" if loaded else "not loaded"))
+            for version in loaded:
+                why = f"loading it anew failed: {reason}" if version == failed else ""
+                found.append({"name": name, "version": version, "state": "READY", "reason": why})
+            if reason and failed not in loaded and not ready_only:
+                found.append({"name": name, "version": failed, "state": "UNAVAILABLE", "reason": reason})
         return found
 
     async def load_all(self) -> None:
@@ -165,17 +176,17 @@ class Repository:
 
     async def unload(self, name: str, parameters: Mapping[str, object]) -> None:
         """Stop serving a model, after what it has taken is answered; raises `RequestError` (403, 404)."""
-        self._allow(name)
+        self._allow(name, *self._models)
         _settings(parameters)  # of no use here, but what is malformed is refused
         async with self._changing:
             self._failed[name] = "", "unloaded"
             self._retire(self._models.pop(name, {}))
             log.write("info", "unloaded", model=name)
 
-    def _allow(self, name: str) -> None:
+    def _allow(self, name: str, *known: str) -> None:
         if not self._change:
             raise RequestError(403, "this server was started with --model-control none")
-        if name not in self._source.names():
+        if name not in known and name not in self._source.names():
             raise RequestError(404, f"unknown model {name!r}; known: {', '.join(self._source.names())}")
 
     async def _replace(self, name: str, settings: Config) -> None:

@@ -11,12 +11,12 @@ from urllib.parse import unquote
 
 import orjson
 
-from serving.reference import pages, tfs_rest
+from serving.reference import apart, pages, tfs_rest
 from serving.reference.errors import RequestError, unavailable
 from serving.reference.exchange import JSON, READ, Exchange, Pending, Reply, Target, page, reply
 from serving.reference.metrics import Metrics
 from serving.reference.repository import Repository
-from serving.reference.request import decode, header_length
+from serving.reference.request import Request, decode, header_length
 
 OPENAPI = Path(__file__).with_name("openapi.json")
 
@@ -53,8 +53,12 @@ class Routes:
         return found
 
     def _infer(self, exchange: Exchange, target: Target) -> Pending:
-        model = self._repository.model(target.model, target.version)
-        request = decode(exchange.body, target.json_bytes)
+        texts, body = self._repository.model(target.model, target.version).texts, exchange.body
+        text_bytes = len(body) if texts or target.json_bytes is None else target.json_bytes
+        return apart.pending(text_bytes, partial(decode, body, target.json_bytes, texts), partial(self._submit, target))
+
+    def _submit(self, target: Target, request: Request) -> Pending:
+        model = self._repository.model(target.model, target.version)  # not before: another may have taken its place
         asked = request.asked
         job = model.submit(request.inputs, asked.outputs, asked.timeout_s, asked if request.shared else None)
         return Pending(job, partial(model.encoder.encode, request))

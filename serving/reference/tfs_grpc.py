@@ -7,6 +7,7 @@ reload of a configuration are UNIMPLEMENTED. Copies of tensor bytes: as with the
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2,
 )
 
-from serving.reference import tfs_rest
-from serving.reference.datatypes import NUMPY, Array, from_bytes, shaped, to_bytes
+from serving.reference import apart, tfs_rest
+from serving.reference.datatypes import NUMPY, Array, check_rank, from_bytes, shaped, to_bytes
 from serving.reference.errors import RequestError
 from serving.reference.grpc_server import Context, Document, GrpcServer, timeout_s
 from serving.reference.model import Model
@@ -47,11 +48,13 @@ class _Methods:
         self._body_bytes = body_bytes
 
     async def Predict(self, request: Any, context: Context) -> Any:
-        model = self._model(request.model_spec)
+        self._model(request.model_spec)  # an unknown one is told before the inputs are read
         if request.model_spec.signature_name not in ("", SIGNATURE):
             name = request.model_spec.signature_name
             raise RequestError(412, f"unknown signature {name!r}; known: {SIGNATURE}")
-        inputs = {name: _array(name, tensor, self._body_bytes) for name, tensor in request.inputs.items()}
+        raw = all(tensor.tensor_content for tensor in request.inputs.values())
+        inputs = await apart.read(0 if raw else request.ByteSize(), partial(_arrays, request, self._body_bytes))
+        model = self._model(request.model_spec)  # not before: another may have taken its place
         wanted = dict.fromkeys(request.output_filter) or None
         outputs = await model.submit(inputs, wanted, timeout_s(context))
         response = predict_pb2.PredictResponse()
@@ -89,6 +92,10 @@ def _spec(model: Model, signature: str = "") -> Any:
     return model_pb2.ModelSpec(name=model.name, version={"value": int(model.version)}, signature_name=signature)
 
 
+def _arrays(request: Any, most_bytes: int) -> dict[str, Array]:
+    return {name: _array(name, tensor, most_bytes) for name, tensor in request.inputs.items()}
+
+
 def _array(name: str, tensor: Any, most_bytes: int) -> Array:
     """The tensor as an array: its bytes, or its values, of which the last stands for all that are missing."""
     dtype = _DTYPE.get(tensor.dtype)
@@ -96,6 +103,7 @@ def _array(name: str, tensor: Any, most_bytes: int) -> Array:
         raise RequestError(
             400, f"input {name!r}: unsupported dtype {tensor.dtype}; known: {', '.join(map(str, _DTYPE))}"
         )
+    check_rank(name, len(tensor.tensor_shape.dim))
     shape = tuple([dim.size for dim in tensor.tensor_shape.dim])
     if tensor.tensor_content and dtype.kind != "O":
         return shaped(name, from_bytes(name, memoryview(tensor.tensor_content), dtype), shape)

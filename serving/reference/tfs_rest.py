@@ -15,8 +15,9 @@ import msgspec
 import numpy as np
 import orjson
 
+from serving.reference import apart
 from serving.reference.artifact import Tensor
-from serving.reference.datatypes import WIRE, Array, from_json, objects, shaped
+from serving.reference.datatypes import WIRE, Array, check_rank, from_json, objects, shaped
 from serving.reference.errors import RequestError
 from serving.reference.exchange import JSON, READ, Exchange, Pending, Reply, page, reply
 from serving.reference.model import Model
@@ -24,7 +25,6 @@ from serving.reference.repository import Repository
 from serving.reference.runtimes import Arrays
 
 SIGNATURE = "serving_default"
-MAX_RANK = 32
 _DT = {"float16": "DT_HALF", "float32": "DT_FLOAT", "float64": "DT_DOUBLE", "object": "DT_STRING"}
 
 
@@ -60,10 +60,12 @@ def respond(exchange: Exchange, repository: Repository, parts: list[str]) -> Rep
         return page(status([model] if version else repository.versions(name)) | ready)
     if verb != "predict":
         raise RequestError(400, f"{verb!r} is not supported, only 'predict'")
-    return _predict(model, exchange.body)
+    read = partial(_read, exchange.body, model.manifest.inputs)
+    return apart.pending(len(exchange.body), read, partial(_submit, repository, name, version))
 
 
-def _predict(model: Model, body: memoryview) -> Pending:
+def _read(body: memoryview, inputs: tuple[Tensor, ...]) -> tuple[bool, Arrays]:
+    """Whether the request came in rows, and its inputs."""
     try:
         request = _DECODER.decode(body)
     except (ValueError, RecursionError) as exc:
@@ -74,7 +76,12 @@ def _predict(model: Model, body: memoryview) -> Pending:
         raise RequestError(400, "either 'instances' or 'inputs' must be given")
     in_rows = isinstance(request.instances, list)
     values = _columns(request.instances) if isinstance(request.instances, list) else request.inputs
-    return Pending(model.submit(_arrays(model.manifest.inputs, values)), partial(_encode, in_rows))
+    return in_rows, _arrays(inputs, values)
+
+
+def _submit(repository: Repository, name: str, version: str, asked: tuple[bool, Arrays]) -> Pending:
+    in_rows, inputs = asked
+    return Pending(repository.model(name, version).submit(inputs), partial(_encode, in_rows))
 
 
 def _columns(rows: list[Any]) -> Any:
@@ -103,8 +110,7 @@ def _array(name: str, value: Any, dtype: np.dtype[Any]) -> Array:
     while isinstance(inner, list):
         shape.append(len(inner))
         inner = inner[0] if inner else None
-    if len(shape) > MAX_RANK:
-        raise RequestError(400, f"input {name!r}: more than {MAX_RANK} lists in one another")
+    check_rank(name, len(shape))
     if dtype.kind == "O":
         value = _decoded(name, value, len(shape))
     return shaped(name, from_json(name, value if shape else [value], dtype), shape)

@@ -170,6 +170,7 @@ def shape(*sizes: int) -> Change:
         (lambda r: r.inputs[0].contents.bool_contents.append(True), ["in_bool", "both"]),
         (lambda r: r.inputs[0].contents.SetInParent(), ["in_bool", "both"]),
         (lambda r: setattr(r.inputs[0], "name", "in_other"), ["unknown input 'in_other'"]),
+        (shape(*[2**62] * 4_000), ["in_bool", "4000 axes"]),
         (lambda r: setattr(r.inputs[0], "datatype", "BF16"), ["BF16", "FP16"]),
         (lambda r: setattr(r.inputs[0], "datatype", "INT8"), ["in_bool", "expected datatype BOOL"]),
         (lambda r: r.raw_input_contents.__setitem__(0, b"\2\0\1"), ["in_bool", "neither 0 nor 1"]),

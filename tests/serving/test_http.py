@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import threading
 import time
 from collections.abc import Iterator
@@ -143,16 +144,29 @@ def test_large_bodies_arrive_whole_in_pieces_and_before_others(server: Server, r
         assert wire.answer().json == {"live": True}
 
 
-def test_a_body_may_come_in_chunks(server: Server) -> None:
+def chunked(*headers: str, trailer: str = "Trailer: x") -> bytes:
+    """The inference request in chunks of 7 bytes."""
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(BODY[i : i + 7]), BODY[i : i + 7]) for i in range(0, len(BODY), 7))
-    head = f"POST {INFER} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    head = "\r\n".join([f"POST {INFER} HTTP/1.1", "Host: x", "Transfer-Encoding: chunked", *headers])
+    return f"{head}\r\n\r\n".encode() + chunks + f"0\r\n{trailer}\r\n\r\n".encode()
+
+
+def test_a_body_may_come_in_chunks_whose_trailers_change_nothing(server: Server) -> None:
     with Wire(server.url) as wire:
-        assert wire.ask(head + chunks + b"0\r\nTrailer: x\r\n\r\n").status == 200
+        assert wire.ask(chunked()).status == 200
+        assert wire.ask(chunked(trailer="Inference-Header-Content-Length: 5")).status == 200
         assert wire.ask(get("/v2/health/live")).json == {"live": True}
 
 
+def test_headers_may_be_padded_and_a_target_may_be_a_whole_url(server: Server) -> None:
+    with Wire(server.url) as wire:
+        assert wire.ask(post(BODY, "Content-Encoding: Identity \t")).status == 200
+        for path in "/v2/health/live", "HTTP://host:1/v2/health/live?x=/":
+            assert wire.ask(get(path)).json == {"live": True}
+
+
 def test_a_client_that_asks_before_it_sends_is_told_to_go_on(server: Server) -> None:
-    head, _, body = post(BODY, "Expect: 100-continue").partition(b"\r\n\r\n")
+    head, _, body = post(BODY, "Expect:  100-Continue ").partition(b"\r\n\r\n")
     with Wire(server.url) as wire:
         wire.socket.sendall(head + b"\r\n\r\n")
         assert wire.socket.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -165,14 +179,12 @@ def test_a_client_that_asks_before_it_sends_too_much_is_told_not_to(server: Serv
         refused(wire.ask(head.encode()), 413)
 
 
-def test_http_1_0_closes_unless_it_is_asked_not_to(server: Server) -> None:
-    with Wire(server.url) as wire:
-        assert wire.ask(get("/v2/health/live", version="1.0")).status == 200
-        assert wire.rest() == b""
-    with Wire(server.url) as wire:
-        assert wire.ask(get("/v2/health/live", "Connection: keep-alive", version="1.0")).status == 200
-        assert wire.ask(post(BODY, "Connection: close")).headers["connection"] == "close"
-        assert wire.rest() == b""
+def test_http_1_0_closes_even_if_it_is_asked_not_to(server: Server) -> None:
+    for headers in [], ["Connection: keep-alive"]:
+        with Wire(server.url) as wire:
+            answer = wire.ask(get("/v2/health/live", *headers, version="1.0"))
+            assert (answer.status, answer.headers["connection"]) == (200, "close")
+            assert wire.rest() == b""
 
 
 @pytest.mark.parametrize("rows", [0, 20_000])
@@ -186,9 +198,10 @@ def test_another_protocol_is_not_taken_up_but_the_request_is_answered(server: Se
         answer = wire.ask(request[-5:])
         assert answer.json["outputs"][0]["shape"] == [rows or 1, 4]
         assert wire.rest() == b""
-    with Wire(server.url) as wire:
-        assert wire.ask(get("/v2/health/live", *upgrade)).json == {"live": True}
-        assert wire.rest() == b""
+    for request in chunked(*upgrade), get("/v2/health/live", *upgrade):
+        with Wire(server.url) as wire:
+            assert wire.ask(request).status == 200
+            assert wire.rest() == b""
 
 
 @pytest.mark.parametrize(
@@ -313,6 +326,12 @@ def test_more_connections_than_allowed_are_told_to_come_back(server: Server) -> 
             refused(answer, 503, "20")
             assert answer.headers["retry-after"] == "1"
         assert wires[0].ask(post(BODY)).status == 200
+        time.sleep(STALL_S + 0.1)
+        assert wires[0].ask(post(BODY)).status == 200
+        with Wire(server.url) as one_more:  # for which one that nobody uses makes room
+            assert one_more.ask(get("/v2/health/live")).status == 200
+            (closed,), *_ = select.select([wire.socket for wire in wires], [], [], 5)
+        assert (closed.recv(1), wires[0].ask(post(BODY)).status) == (b"", 200)
     finally:
         for wire in wires:
             wire.socket.close()
@@ -323,10 +342,15 @@ def test_more_connections_than_allowed_are_told_to_come_back(server: Server) -> 
 
 def test_the_access_log_is_a_line_of_json_a_request(server: Server) -> None:
     call(server.url, "GET", "/v2/some/where")
+    with Wire(server.url) as wire:
+        wire.ask(b"nonsense\r\n\r\n")
     call(server.url, "GET", "/v2/health/live")  # the line is written after the answer
     (line,) = [line for line in logged(server, "request") if line["path"] == "/v2/some/where"]
     assert (line["level"], line["method"], line["status"]) == ("info", "GET", 404)
     assert line["time"].endswith("+00:00")
+    assert {(line["method"], line["status"]) for line in logged(server, "request") if not line["path"]} >= {("", 400)}
+    metrics = call(server.url, "GET", "/metrics").body.decode()
+    assert 'error_responses_total{protocol="http",status="400"}' in metrics
 
 
 def test_there_is_no_access_log_unless_asked_for(repository: Path) -> None:

@@ -49,8 +49,8 @@ async def test_a_batch_under_way_does_not_count_as_waiting() -> None:
     assert infer.calls == [[100], [0, 1, 2, 3], [0, 1, 2, 3]]
 
 
-def _takes_5_ms(inputs: Arrays) -> Arrays:
-    time.sleep(0.005)
+def _takes_10_ms(inputs: Arrays) -> Arrays:
+    time.sleep(0.01)
     return {"y": inputs["x"]}
 
 
@@ -70,7 +70,7 @@ def test_32_may_wait_however_slow_the_model_and_under_overload_only_what_is_comp
 
     @on_a_loop
     async def scenario() -> None:
-        async with working(_takes_5_ms) as bench:
+        async with working(_takes_10_ms) as bench:
             await bench.ask_alone(0)
             taken = _fill(bench)
             assert len(taken) == 33  # one of them is being computed
@@ -93,6 +93,6 @@ async def test_a_fast_model_takes_as_many_as_it_computes_soon() -> None:
 
 @on_a_loop
 async def test_without_an_overload_wait_the_count_alone_decides() -> None:
-    async with working(_takes_5_ms, overload_wait_us=0, max_queue_size=80) as bench:
+    async with working(_takes_10_ms, overload_wait_us=0, max_queue_size=80) as bench:
         await bench.ask_alone(0)
         assert len(_fill(bench)) == 81

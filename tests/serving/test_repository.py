@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 
-from tests.serving.client import Answer, as_json, call, infer
+from tests.serving.client import Answer, as_json, call, infer, refused
 from tests.serving.conftest import Artifacts
 from tests.serving.running import Server, add, running
 
@@ -58,7 +59,8 @@ def configure(repository: Path, model: str, **settings: object) -> None:
 def test_every_model_of_the_folder_is_served_in_its_newest_version(repository: Path, artifact: Path) -> None:
     for model, version in (("a", "1"), ("b", "9"), ("b", "10"), ("b", "2")):
         add(artifact, repository, model, version)
-    (repository / ".hidden").mkdir()
+    for name in (".hidden", "lost+found", os.fsdecode(b"not utf-8: \xff"), "b/011", "b/٣"):
+        (repository / name).mkdir()
     (repository / "notes.txt").touch()
     (repository / "b" / "scratch").mkdir()
     with running(repository) as server:
@@ -66,9 +68,9 @@ def test_every_model_of_the_folder_is_served_in_its_newest_version(repository: P
         assert server.index() == {("a", "1"): ("READY", ""), ("b", "10"): ("READY", "")}
         assert ask(server, "a").json["model_version"] == "1"
         assert ask(server, "b").json["model_version"] == "10"
-        refused = ask(server, "b", "9")
-        assert refused.status == 404
-        assert "served: 10" in refused.json["error"]
+        answer = ask(server, "b", "9")
+        assert answer.status == 404
+        assert "served: 10" in answer.json["error"]
 
 
 @pytest.mark.parametrize(
@@ -98,6 +100,12 @@ def test_a_model_has_its_own_configuration_over_that_of_the_command_line(reposit
         assert own["dynamic_batching"]["default_queue_policy"]["max_queue_size"] == 7
 
 
+def enter(artifact: Path, entry: object) -> None:
+    """Have the manifest name another file to open."""
+    path = artifact / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | {"entry": entry}))
+
+
 @pytest.mark.parametrize(
     ("break_it", "words"),
     [
@@ -108,6 +116,10 @@ def test_a_model_has_its_own_configuration_over_that_of_the_command_line(reposit
         (lambda models: shutil.rmtree(models / "tiny"), ["no model"]),
         (shutil.rmtree, ["models"]),
         (lambda models: (models / "tiny" / "1" / "model.onnx").write_bytes(b""), ["model.onnx", "was changed"]),
+        (lambda models: enter(models / "tiny" / "1", "../model.onnx"), ["'../model.onnx' is not among its files"]),
+        (lambda models: enter(models / "tiny" / "1", "model"), ["'model' is not among its files"]),
+        (lambda models: enter(models / "tiny" / "1", 5), ["manifest.json", "not a manifest", "$.entry"]),
+        (lambda models: (models / "tiny" / "1" / "more").symlink_to(models), ["more", "link to a folder"]),
     ],
 )
 def test_a_broken_folder_ends_the_start_with_one_line(
@@ -144,9 +156,9 @@ def test_a_new_version_takes_the_place_of_the_old_one(server: Server, repository
 def test_a_broken_new_version_leaves_the_old_one_serving(server: Server, repository: Path, artifact: Path) -> None:
     broken = add(artifact, repository, "tiny", "2")
     (broken / "model.onnx").write_bytes(b"broken")
-    refused = server.load("tiny")
-    assert refused.status == 400
-    assert "was changed" in refused.json["error"]
+    answer = server.load("tiny")
+    assert answer.status == 400
+    assert "was changed" in answer.json["error"]
     assert ask(server).json["model_version"] == "1"
     index = server.index()
     assert index["tiny", "1"] == ("READY", "")
@@ -159,13 +171,37 @@ def test_a_broken_new_version_leaves_the_old_one_serving(server: Server, reposit
     assert server.load("tiny").status == 200
     assert server.index() == {("tiny", "2"): ("READY", "")}
 
+    (broken / "model.onnx").write_bytes(b"broken")
+    assert server.load("tiny").status == 400
+    ((key, (state, reason)),) = server.index().items()
+    assert (key, state) == (("tiny", "2"), "READY")
+    assert "loading it anew failed" in reason
+
+
+def test_a_model_whose_folder_is_gone_serves_until_it_is_unloaded(server: Server, repository: Path) -> None:
+    shutil.rmtree(repository / "tiny")
+    assert server.load("tiny").status == 404
+    assert ask(server).status == 200
+    assert server.unload("tiny").status == 200
+    assert (ask(server).status, server.unload("tiny").status) == (404, 404)
+    assert server.index() == {}
+
+
+def test_where_the_folder_cannot_be_read_loaded_models_go_on(server: Server, repository: Path) -> None:
+    moved = repository.rename(repository.with_name("moved"))
+    assert ask(server).status == 200
+    for answer in (ask(server, "other"), server.load("tiny"), call(server.url, "POST", "/v2/repository/index")):
+        refused(answer, 503, "cannot be read: No such file")
+    moved.rename(repository)
+    assert server.load("tiny").status == 200
+
 
 def test_an_unloaded_model_is_unavailable_until_it_is_loaded_again(server: Server) -> None:
     assert server.unload("tiny").status == 200
     assert server.index() == {("tiny", ""): ("UNAVAILABLE", "unloaded")}
-    refused = ask(server)
-    assert refused.status == 503
-    assert "retry-after" in refused.headers
+    answer = ask(server)
+    assert answer.status == 503
+    assert "retry-after" in answer.headers
     assert call(server.url, "GET", "/v2/models/tiny/ready").status == 503
     assert call(server.url, "GET", "/v2/health/ready").status == 200
     assert server.unload("tiny").status == 200
@@ -176,9 +212,9 @@ def test_an_unloaded_model_is_unavailable_until_it_is_loaded_again(server: Serve
 def test_a_load_may_bring_its_own_configuration(server: Server) -> None:
     assert server.load("tiny", max_batch_size=16).status == 200
     assert server.get("/v2/models/tiny/config")["max_batch_size"] == 16
-    refused = server.load("tiny", max_batch=16)
-    assert refused.status == 400
-    assert "max_batch" in refused.json["error"]
+    answer = server.load("tiny", max_batch=16)
+    assert answer.status == 400
+    assert "max_batch" in answer.json["error"]
     assert server.get("/v2/models/tiny/config")["max_batch_size"] == 16
     assert server.load("tiny").status == 200
     assert server.get("/v2/models/tiny/config")["max_batch_size"] == 0
@@ -208,9 +244,9 @@ def test_models_stay_as_they_are_where_control_is_not_given(repository: Path, ar
 
 def test_files_of_clients_are_not_taken(server: Server) -> None:
     body = json.dumps({"parameters": {"file:1/model.onnx": "AAAA"}}).encode()
-    refused = call(server.url, "POST", "/v2/repository/models/tiny/load", body)
-    assert refused.status == 400
-    assert "file:" in refused.json["error"]
+    answer = call(server.url, "POST", "/v2/repository/models/tiny/load", body)
+    assert answer.status == 400
+    assert "file:" in answer.json["error"]
 
 
 def test_statistics_are_kept_across_reloads(server: Server) -> None:

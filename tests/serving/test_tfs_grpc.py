@@ -164,6 +164,8 @@ def integers(name: str, values: list[int]) -> Callable[[Any], Any]:
         (tensor(dtype=1, sizes=[3], tensor_content=b"\0" * 11), INVALID, ["in_float32", "divisible"]),
         (tensor(dtype=1, sizes=[4], tensor_content=b"\0" * 12), INVALID, ["in_float32", "4 values, got 3"]),
         (tensor(dtype=1, sizes=[-1], tensor_content=b"\0" * 12), INVALID, ["in_float32"]),
+        (tensor(dtype=1, sizes=[2**62] * 400, tensor_content=b"\0" * 12), INVALID, ["in_float32", "400 axes"]),
+        (tensor(dtype=1, sizes=[2**62] * 400, float_val=[1.0]), INVALID, ["in_float32", "400 axes"]),
         (tensor(dtype=1, sizes=[-1], float_val=[1.0]), INVALID, ["in_float32", "shape"]),
         (tensor(dtype=1, sizes=[2], float_val=[1.0, 2.0, 3.0]), INVALID, ["in_float32", "do not fit"]),
         (tensor(dtype=7, sizes=[3], tensor_content=b"\0" * 24), INVALID, ["in_float32"]),

@@ -57,7 +57,7 @@ def load(path: Path, manifest: Manifest, threads: int) -> OnnxRuntime:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong is in the answer, and stderr is ours
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     check_tensors("input", manifest.inputs, _dtypes(session.get_inputs()))
     check_tensors("output", manifest.outputs, _dtypes(session.get_outputs()))
