@@ -95,7 +95,7 @@ _LIMITS = {
     "--max-batch-size": (0, 0, 2**31, "most rows merged from waiting requests, and in one of them; 0: never merge"),
     "--max-queue-delay-ms": (0.0, 0, 1e6, "wait for a fuller batch once two requests wait"),
     "--max-queue-size": (1024, 1, 2**31, "requests that may wait for a model; more are refused (429)"),
-    "--overload-wait-ms": (20.0, 0, 1e6, "how long requests wait while others are refused; 0: any"),
+    "--overload-wait-ms": (10.0, 0, 1e6, "how long requests wait while others are refused; 0: any"),
     "--timeout-ms": (0.0, 0, 1e9, "deadline of requests that bring none (504); 0: none"),
     "--max-body-bytes": (64 * 1024 * 1024, 1, 2**31 - 1, "of one request; larger ones are refused (413)"),
     "--max-connections": (1024, 1, 2**20, "of HTTP, and open calls of gRPC; more are refused (503)"),

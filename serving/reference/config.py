@@ -26,8 +26,8 @@ class Config:
     """How long a batch that is not full may wait for more, once at least two requests wait."""
     max_queue_size: int = 1024
     """Requests that may wait; one more is refused."""
-    overload_wait_us: int = 20_000
-    """While clients have to be refused, only so many may wait as are computed within this, though 4 at least. It begins
+    overload_wait_us: int = 10_000
+    """While clients have to be refused, only so many may wait as are computed within this, though 3 at least. It begins
     when 32 wait who need ten times as long. 0: `max_queue_size` alone counts."""
     default_timeout_us: int = 0
     """Deadline of a request that brings none; 0 is none."""

@@ -33,7 +33,7 @@ LOOK_S = 0.001
 """Should one of them take longer against expectation, the loop looks by itself so often."""
 OUTLIER = 4
 """Times the expected duration: what takes longer counts as this."""
-FEWEST = 4
+FEWEST = 3
 """So many may wait under overload at least, or the thread would idle where clients do not come evenly."""
 
 
