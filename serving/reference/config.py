@@ -28,7 +28,7 @@ class Config:
     """Requests that may wait; one more is refused."""
     overload_wait_us: int = 10_000
     """While clients have to be refused, only so many may wait as are computed within this, though 3 at least. It begins
-    when 32 wait who need ten times as long. 0: `max_queue_size` alone counts."""
+    when 32 wait who need twenty times as long. 0: `max_queue_size` alone counts."""
     default_timeout_us: int = 0
     """Deadline of a request that brings none; 0 is none."""
     latest_versions: int = 1

@@ -21,6 +21,8 @@ from serving.reference.statistics import Statistics
 CLIENTS = 32
 """So many may wait however long it takes: a pool of clients that wait for their answers is no overload. An overload
 begins with as many, so they are few enough not to be its p99."""
+BURST = 20
+"""Times as long as under overload may the wait get before it is taken for one: many clients may ask at the same instant."""
 CALM_NS = 1_000_000_000
 """An overload is over when nobody was refused for so long."""
 QUICK_NS = 100_000
@@ -147,7 +149,7 @@ class Worker:
             return True
         if waiting < (CLIENTS if calm else max(FEWEST, config.max_batch_size)) or not config.overload_wait_us:
             return False
-        return waiting * self._each_ns >= config.overload_wait_us * 1000 * (10 if calm else 1)
+        return waiting * self._each_ns >= config.overload_wait_us * 1000 * (BURST if calm else 1)
 
     def _expire(self, job: Job, timeout_s: float) -> None:
         if not job.done():
