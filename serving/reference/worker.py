@@ -22,7 +22,7 @@ CLIENTS = 32
 """So many may wait however long it takes: a pool of clients that wait for their answers is no overload. An overload
 begins with as many, so they are few enough not to be its p99."""
 BURST = 20
-"""Times as long as under overload may the wait get before it is taken for one: many clients may ask at the same instant."""
+"""Times as long as under overload may the wait get before it is taken for one: clients may all ask at once."""
 CALM_NS = 1_000_000_000
 """An overload is over when nobody was refused for so long."""
 QUICK_NS = 100_000
