@@ -19,10 +19,21 @@ Callback = Callable[["Job"], None]
 class Job:
     """Outputs by name, or an exception, to come. Set and awaited on the event loop only."""
 
-    __slots__ = ("_callbacks", "_error", "_outputs", "arrived_ns", "inputs", "kind", "rows")
+    __slots__ = ("_abandoned", "_callbacks", "_error", "_outputs", "arrived_ns", "inputs", "kind", "rows")
 
-    def __init__(self, inputs: Arrays, rows: int = 1, kind: Kind | None = None, arrived_ns: int = 0) -> None:
-        """`rows` of a batch are taken up; requests of the same `kind` may be merged, None stays by itself."""
+    def __init__(
+        self,
+        inputs: Arrays,
+        rows: int = 1,
+        kind: Kind | None = None,
+        arrived_ns: int = 0,
+        abandoned: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`rows` of a batch are taken up; requests of the same `kind` may be merged, None stays by itself.
+
+        `abandoned` is called where it ends before its turn.
+        """
+        self._abandoned = abandoned
         self.inputs = inputs
         self.rows = rows
         self.kind = kind
@@ -50,9 +61,14 @@ class Job:
 
     def cancel(self) -> bool:
         """Nobody waits for it any longer; False where it was done already."""
+        return self.abandon(asyncio.CancelledError())
+
+    def abandon(self, error: BaseException) -> bool:
+        """End it with this error, and count on nobody to compute it; False where it was done already."""
         if self.done():
             return False
-        self.set_exception(asyncio.CancelledError())
+        self._abandoned()
+        self.set_exception(error)
         return True
 
     def result(self) -> Arrays:

@@ -68,6 +68,7 @@ class Worker:
         self._attended = False  # the loop waits for `_told`, and need not be woken otherwise
         self._told: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._look: asyncio.TimerHandle | None = None
+        self._gone = 0  # of those pending, so many whose client does not wait any longer
         self._computing = 0
         self._each_ns = 0.0
         self._refused_ns = -CALM_NS
@@ -89,7 +90,7 @@ class Worker:
             self._refused_ns = now_ns
             self._statistics.refused("queue_full")
             raise overloaded(f"{waiting} requests wait for this model already")
-        job = Job(inputs, rows, kind, now_ns)
+        job = Job(inputs, rows, kind, now_ns, self._abandoned)
         if timeout_s:
             timer = self._loop.call_later(timeout_s, self._expire, job, timeout_s)
             job.add_done_callback(lambda _: timer.cancel())
@@ -147,14 +148,17 @@ class Worker:
         calm = now_ns - self._refused_ns >= CALM_NS
         if waiting >= config.max_queue_size:
             return True
+        waiting -= self._gone  # they take no time
         if waiting < (CLIENTS if calm else max(FEWEST, config.max_batch_size)) or not config.overload_wait_us:
             return False
         return waiting * self._each_ns >= config.overload_wait_us * 1000 * (BURST if calm else 1)
 
     def _expire(self, job: Job, timeout_s: float) -> None:
-        if not job.done():
-            job.set_exception(RequestError(504, f"not answered within its deadline of {timeout_s * 1e3:g} ms"))
+        if job.abandon(RequestError(504, f"not answered within its deadline of {timeout_s * 1e3:g} ms")):
             self._statistics.refused("deadline")
+
+    def _abandoned(self) -> None:
+        self._gone += 1
 
     def _run(self) -> None:
         while self._step():
@@ -258,6 +262,7 @@ class Worker:
             batch, computed, outcomes, started_ns, ended_ns = self._executed.popleft()
             self.pending -= len(batch)
             if len(computed) < len(batch):
+                self._gone -= len(batch) - len(computed)
                 self._statistics.refused("cancelled", sum(job.cancelled() for job in batch if job not in computed))
             if not computed:
                 continue
@@ -268,6 +273,7 @@ class Worker:
                 self._statistics.computed(job.arrived_ns, started_ns, ended_ns, rows, failed)
                 rows = 0
                 if job.done():
+                    self._gone -= 1
                     continue
                 if isinstance(outcome, Exception):
                     job.set_exception(outcome)

@@ -85,6 +85,25 @@ def test_32_may_wait_however_slow_the_model_and_under_overload_only_what_is_comp
 
 
 @on_a_loop
+async def test_who_left_does_not_wait() -> None:
+    infer = Doubling()
+    async with working(infer) as bench:
+        bench.worker._each_ns = 1e9
+        first = await busy(bench, infer)
+        for room in (32, 31):  # one of the first stays
+            taken = _fill(bench)
+            assert len(taken) == room
+            for job in taken[:-1]:
+                job.cancel()
+            bench.worker._refused_ns = -worker.CALM_NS
+        infer.let.set()
+        await asyncio.gather(first, taken[-1])
+        await until(lambda: not bench.worker.pending)
+        assert bench.worker._gone == 0
+    assert len(infer.calls) == 3
+
+
+@on_a_loop
 async def test_a_fast_model_takes_as_many_as_it_computes_soon() -> None:
     async with working(lambda inputs: {"y": inputs["x"]}, max_queue_size=1500) as bench:
         await bench.ask_alone(0)
