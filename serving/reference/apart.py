@@ -11,18 +11,26 @@ from typing import TypeVar
 from serving.reference.exchange import Pending, Reply
 
 LONG_BYTES = 64 * 1024
-"""Of JSON, or of whatever has its length in the bytes before it. Numbers in binary are views, however many."""
+"""Text is long above: JSON, BYTES, values of gRPC's own types. Numbers in binary are views, however many."""
 
 Read = TypeVar("Read")
 
 _reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader")  # one core is all that the interpreter uses
 
 
-async def read(text_bytes: int, what: Callable[[], Read]) -> Read:
-    """What a function reads out of so many bytes of text: at once, or on the thread if they are many."""
-    if text_bytes <= LONG_BYTES:
-        return what()
+async def read(what: Callable[[], Read]) -> Read:
+    """What a function reads out of long text."""
     return await asyncio.get_running_loop().run_in_executor(_reader, _uncollected, what)
+
+
+def pending(what: Callable[[], Read], answer: Callable[[Read], Pending]) -> Pending:
+    """The answer to what a function reads out of long text."""
+
+    async def later() -> Reply:
+        found = answer(await read(what))
+        return found.encode(await found.answer)
+
+    return Pending(asyncio.ensure_future(later()), lambda reply: reply)
 
 
 def _uncollected(what: Callable[[], Read]) -> Read:
@@ -32,15 +40,3 @@ def _uncollected(what: Callable[[], Read]) -> Read:
         return what()
     finally:
         gc.enable()
-
-
-def pending(text_bytes: int, what: Callable[[], Read], answer: Callable[[Read], Pending]) -> Pending:
-    """The answer to what is read, which comes later in any case if it is long."""
-    if text_bytes <= LONG_BYTES:
-        return answer(what())
-
-    async def later() -> Reply:
-        found = answer(await read(text_bytes, what))
-        return found.encode(await found.answer)
-
-    return Pending(asyncio.ensure_future(later()), lambda reply: reply)

@@ -92,8 +92,8 @@ class _Methods:
 
     async def ModelInfer(self, request: oip.ModelInferRequest, context: Context) -> oip.ModelInferResponse:
         wanted, texts = _outputs(request), self._model(request).texts
-        text_bytes = request.ByteSize() if texts or not request.raw_input_contents else 0
-        inputs = await apart.read(text_bytes, partial(_inputs, request, texts))
+        long = (texts or not request.raw_input_contents) and request.ByteSize() > apart.LONG_BYTES
+        inputs = await apart.read(partial(_inputs, request, texts)) if long else _inputs(request, texts)
         model = self._model(request)  # not before: another may have taken its place
         # The call's task waits for the answer: when the client goes away gRPC cancels the one, and that the other.
         outputs = await model.submit(inputs, wanted, timeout_s(context, _own_timeout_s(request)))

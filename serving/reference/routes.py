@@ -15,6 +15,7 @@ from serving.reference import apart, pages, tfs_rest
 from serving.reference.errors import RequestError, unavailable
 from serving.reference.exchange import JSON, READ, Exchange, Pending, Reply, Target, page, reply
 from serving.reference.metrics import Metrics
+from serving.reference.model import Model
 from serving.reference.repository import Repository
 from serving.reference.request import Request, decode, header_length
 
@@ -53,15 +54,14 @@ class Routes:
         return found
 
     def _infer(self, exchange: Exchange, target: Target) -> Pending:
-        texts, body = self._repository.model(target.model, target.version).texts, exchange.body
-        text_bytes = len(body) if texts or target.json_bytes is None else target.json_bytes
-        return apart.pending(text_bytes, partial(decode, body, target.json_bytes, texts), partial(self._submit, target))
+        model, body, json_bytes = self._repository.model(target.model, target.version), exchange.body, target.json_bytes
+        if (len(body) if model.texts or json_bytes is None else json_bytes) > apart.LONG_BYTES:
+            return apart.pending(partial(decode, body, json_bytes, model.texts), partial(self._infer_read, target))
+        return _submitted(model, decode(body, json_bytes, model.texts))
 
-    def _submit(self, target: Target, request: Request) -> Pending:
-        model = self._repository.model(target.model, target.version)  # not before: another may have taken its place
-        asked = request.asked
-        job = model.submit(request.inputs, asked.outputs, asked.timeout_s, asked if request.shared else None)
-        return Pending(job, partial(model.encoder.encode, request))
+    def _infer_read(self, target: Target, request: Request) -> Pending:
+        """By the model that is served now: another may have taken its place while the request was read."""
+        return _submitted(self._repository.model(target.model, target.version), request)
 
     def _change(self, exchange: Exchange, parts: list[str]) -> Reply | Pending:
         match parts:
@@ -119,6 +119,12 @@ class Routes:
             case ["stats"]:
                 return page(pages.statistics([model] if version else self._repository.versions(name)))
         raise _unknown("/".join(rest), f" below model {name!r}")
+
+
+def _submitted(model: Model, request: Request) -> Pending:
+    asked = request.asked
+    job = model.submit(request.inputs, asked.outputs, asked.timeout_s, asked if request.shared else None)
+    return Pending(job, partial(model.encoder.encode, request))
 
 
 def _target(exchange: Exchange, name: str, version: str = "") -> Target:

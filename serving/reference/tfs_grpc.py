@@ -52,8 +52,9 @@ class _Methods:
         if request.model_spec.signature_name not in ("", SIGNATURE):
             name = request.model_spec.signature_name
             raise RequestError(412, f"unknown signature {name!r}; known: {SIGNATURE}")
+        read = partial(_arrays, request, self._body_bytes)
         raw = all(tensor.tensor_content for tensor in request.inputs.values())
-        inputs = await apart.read(0 if raw else request.ByteSize(), partial(_arrays, request, self._body_bytes))
+        inputs = read() if raw or request.ByteSize() <= apart.LONG_BYTES else await apart.read(read)
         model = self._model(request.model_spec)  # not before: another may have taken its place
         wanted = dict.fromkeys(request.output_filter) or None
         outputs = await model.submit(inputs, wanted, timeout_s(context))

@@ -61,7 +61,11 @@ def respond(exchange: Exchange, repository: Repository, parts: list[str]) -> Rep
     if verb != "predict":
         raise RequestError(400, f"{verb!r} is not supported, only 'predict'")
     read = partial(_read, exchange.body, model.manifest.inputs)
-    return apart.pending(len(exchange.body), read, partial(_submit, repository, name, version))
+    if len(exchange.body) > apart.LONG_BYTES:
+        return apart.pending(
+            read, lambda asked: _submitted(repository.model(name, version), *asked)
+        )  # if it was replaced
+    return _submitted(model, *read())
 
 
 def _read(body: memoryview, inputs: tuple[Tensor, ...]) -> tuple[bool, Arrays]:
@@ -79,9 +83,8 @@ def _read(body: memoryview, inputs: tuple[Tensor, ...]) -> tuple[bool, Arrays]:
     return in_rows, _arrays(inputs, values)
 
 
-def _submit(repository: Repository, name: str, version: str, asked: tuple[bool, Arrays]) -> Pending:
-    in_rows, inputs = asked
-    return Pending(repository.model(name, version).submit(inputs), partial(_encode, in_rows))
+def _submitted(model: Model, in_rows: bool, inputs: Arrays) -> Pending:
+    return Pending(model.submit(inputs), partial(_encode, in_rows))
 
 
 def _columns(rows: list[Any]) -> Any:
