@@ -62,9 +62,8 @@ def respond(exchange: Exchange, repository: Repository, parts: list[str]) -> Rep
         raise RequestError(400, f"{verb!r} is not supported, only 'predict'")
     read = partial(_read, exchange.body, model.manifest.inputs)
     if len(exchange.body) > apart.LONG_BYTES:
-        return apart.pending(
-            read, lambda asked: _submitted(repository.model(name, version), *asked)
-        )  # if it was replaced
+        # By the model that is served then: another may have taken its place.
+        return apart.pending(read, lambda asked: _submitted(repository.model(name, version), *asked))
     return _submitted(model, *read())
 
 
