@@ -209,6 +209,13 @@ def test_an_unloaded_model_is_unavailable_until_it_is_loaded_again(server: Serve
     assert ask(server).status == 200
 
 
+def test_more_rows_than_a_batch_may_have_are_refused_even_of_one(server: Server) -> None:
+    assert server.load("tiny", max_batch_size=1).status == 200
+    assert ask(server).status == 200
+    two_rows = {"inputs": [as_json("x", np.concatenate([X, X]))]}
+    refused(infer(server.url, "tiny", two_rows), 400, "2 rows in a request; max_batch_size is 1")
+
+
 def test_a_load_may_bring_its_own_configuration(server: Server) -> None:
     assert server.load("tiny", max_batch_size=16).status == 200
     assert server.get("/v2/models/tiny/config")["max_batch_size"] == 16
