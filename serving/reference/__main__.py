@@ -135,7 +135,7 @@ def _parse() -> argparse.Namespace:
         default=len(os.sched_getaffinity(0)),
         help="of the runtime; default: as many as it has cores",
     )
-    add("--model-control", choices=["none", "explicit"], default="explicit", help="whether clients may load (default)")
+    add("--model-control", choices=["none", "explicit"], default="explicit", help="none: clients load nothing")
     for name, (default, least, most, meaning) in _LIMITS.items():
         add(name, type=_within(type(default), least, most), default=default, help=f"{meaning}; default: %(default)s")
     add("--access-log", action="store_true", help="log every request")

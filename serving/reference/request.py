@@ -108,7 +108,7 @@ def header_length(value: bytes | None) -> int | None:
 def decode(body: memoryview, length: int | None, texts: bool = True) -> Request:
     """Read a request whose first `length` bytes are JSON (None: all of them); raises `RequestError` (400).
 
-    Without `texts`, BYTES are refused unread: finding their elements takes a million times as long as other tensors.
+    Without `texts`, BYTES are refused unread: their elements must be found one by one, those of other tensors not.
 
     Binary tensors are views of the body, so it must not be changed afterwards.
     """
